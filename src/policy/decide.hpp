@@ -1,0 +1,66 @@
+// The decision: all data as arguments, a verdict with its reason as the result. Pure, total,
+// noexcept, no allocation. Anything unknown is denied.
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.hpp"
+#include "policy/compiled_policy.hpp"
+
+namespace shamon {
+
+enum class Operation : std::uint8_t {
+  flow,          ///< information from subject to object over a service
+  share_memory,  ///< subject's memory mapped by object: STE both ways
+  bind_event,    ///< event channel between the two: STE both ways
+  start,         ///< subject starts on this machine, beside `running`
+  associate,     ///< a security association carrying the subject label to a peer
+  assign_device, ///< subject label uses a resource that carries the object label
+};
+
+/// Transport selector of a flow. protocol 0: any (label-level question); port 0: any/none.
+struct Service {
+  std::uint8_t protocol = 0;    ///< IANA protocol number: 1 ICMP, 6 TCP, 17 UDP
+  std::uint16_t port = 0;       ///< destination port, host byte order
+  friend constexpr auto operator<=>(Service, Service) = default;
+};
+
+struct Request {
+  Operation operation = Operation::flow;
+  LabelId subject{};
+  LabelId object{};
+  Service service{};
+  Revision revision{};           ///< the caller acts on this revision; another one is `stale_revision`
+  LabelSet const* running = nullptr;  ///< for start: labels now running on this machine
+};
+
+enum class Verdict : std::uint8_t { deny = 0, allow = 1 };
+
+/// Why. Stable numbers: they stand in audit records.
+enum class Reason : std::uint8_t {
+  common_type = 1,        ///< STE: the labels share a type
+  allow_statement = 2,    ///< an `allow` in this direction and service
+  same_label = 3,
+  no_wall = 4,            ///< start: no conflict set is violated
+  unknown_label = 10,
+  unknown_operation = 11,
+  stale_revision = 12,
+  no_common_type = 13,    ///< and no `allow` for the direction
+  service_not_allowed = 14,
+  chinese_wall = 15,      ///< a conflicting type already runs here
+  secrecy = 16,           ///< no read up, no write down
+  integrity = 17,         ///< no write up
+  label_retired = 18,
+};
+char const* to_string(Reason reason) noexcept;
+
+struct Decision {
+  Verdict verdict = Verdict::deny;
+  Reason reason = Reason::unknown_operation;
+  StatementId statement{};       ///< statement -> file:line for explain; 0: none
+  bool allowed() const noexcept { return verdict == Verdict::allow; }
+};
+
+Decision decide(Request const& request, CompiledPolicy const& policy) noexcept;
+
+}  // namespace shamon
