@@ -1,0 +1,81 @@
+// What a hypervisor must offer. Each driver is a folder (domain/, qemu/); it holds one outside thing and no policy.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/ids.hpp"
+#include "base/ipv4.hpp"
+#include "monitor/permit.hpp"
+
+namespace shamon {
+
+/// A VM as its machine's configuration defines it.
+struct VmSpec {
+  VmName name;
+  LabelName label;
+  std::string kind;                    ///< "qemu" or "domain"
+  std::string image;                   ///< image name, e.g. "boinc-client": what `member vm … when image in` speaks of
+  std::string kernel, initrd, command_line;   ///< qemu: files and text the image was verified with
+  Ipv4 address;                        ///< in the coalition's VM network
+  std::uint8_t prefix_length = 16;
+  MacAddress mac;
+  unsigned memory_mb = 256;
+  std::string state_folder;            ///< sockets, vTPM state, console log; owned by the driver
+};
+
+/// How the gate gets at the VM's only network attachment.
+struct PortDescriptor {
+  UniqueFd descriptor;
+  enum class Kind { tap, datagram, stream } kind = Kind::datagram;
+};
+
+enum class VmState { starting, running, suspended, stopped, failed };
+char const* to_string(VmState state) noexcept;
+
+/// A VM that runs. Destruction stops it and ends its processes.
+class VmHandle {
+ public:
+  virtual ~VmHandle() = default;
+  virtual VmState state() const = 0;
+  /// The gate's end of the network port; can be taken once.
+  virtual Result<PortDescriptor> take_port() = 0;
+  /// Connected stream to the guest agent (virtio-serial), non-blocking; can be taken once. None for domains.
+  virtual Result<std::optional<UniqueFd>> take_agent_channel() = 0;
+  /// UNIX socket path of the serial console; empty for domains.
+  virtual std::string console_path() const = 0;
+  /// Readable (pidfd) when the VM's process has ended; -1 for domains.
+  virtual int exit_fd() const = 0;
+  virtual Status suspend() = 0;
+  virtual Status resume(Permit<VmStart>&& permit) = 0;
+  virtual Status stop(Permit<VmStop>&& permit) = 0;
+};
+
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual Result<std::unique_ptr<VmHandle>> start(Permit<VmStart>&& permit, VmSpec const& spec) = 0;
+};
+
+/// QEMU guests with a vTPM (swtpm) each; see qemu/qemu_driver.hpp for what a box must have.
+/// `on_vtpm`: called with the vTPM's TCTI while it runs, before the guest boots: the host monitor
+/// provisions the attestation key there and so knows which vTPM it gave to which VM.
+struct QemuOptions {
+  std::string qemu = "qemu-system-x86_64";
+  std::string swtpm = "swtpm";
+  std::string swtpm_setup = "swtpm_setup";
+  std::string swtpm_config;            ///< swtpm_setup.conf naming the local CA; empty: no EK certificate
+  std::function<Status(VmName const&, std::string const& tcti)> on_vtpm;
+};
+std::unique_ptr<Driver> make_qemu_driver(QemuOptions options);
+
+/// Light stand-ins: whoever is privileged (the lab, a service manager) made a network namespace with one
+/// TAP inside and passed the TAP's descriptor to us by name; the domain runs while its port is attached.
+std::unique_ptr<Driver> make_domain_driver(std::map<std::string, UniqueFd> taps_by_vm);
+
+}  // namespace shamon
