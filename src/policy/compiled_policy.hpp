@@ -29,8 +29,8 @@ struct StatementOrigin {
   std::string text;   ///< the statement as written, one line
 };
 
-/// See policy/compile.hpp for how one is made from source and image.hpp for its byte form.
-/// The owner of policy/ defines the tables; users call these.
+/// Made from source by build_policy (policy/source.hpp), from rules by compile (policy/rules.hpp) or
+/// from its own byte image. A moved-from policy may only be assigned to or destroyed.
 class CompiledPolicy {
  public:
   CompiledPolicy();   ///< the empty policy: revision 0, no labels, denies all

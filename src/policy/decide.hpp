@@ -18,10 +18,15 @@ enum class Operation : std::uint8_t {
   assign_device, ///< subject label uses a resource that carries the object label
 };
 
-/// Transport selector of a flow. protocol 0: any (label-level question); port 0: any/none.
+char const* to_string(Operation operation) noexcept;
+
+/// Transport selector of a flow. protocol 0: any (label-level question); port 0: any/none. Both are
+/// allowed only where every service, or every port of the protocol, is.
 struct Service {
   std::uint8_t protocol = 0;    ///< IANA protocol number: 1 ICMP, 6 TCP, 17 UDP
   std::uint16_t port = 0;       ///< destination port, host byte order
+  /// Source port, host byte order: a reply under a two-way `allow` is known by it. 0: none.
+  std::uint16_t source_port = 0;
   friend constexpr auto operator<=>(Service, Service) = default;
 };
 
@@ -42,6 +47,9 @@ enum class Reason : std::uint8_t {
   allow_statement = 2,    ///< an `allow` in this direction and service
   same_label = 3,
   no_wall = 4,            ///< start: no conflict set is violated
+  label_known = 5,        ///< define, attach, associate, migrate out: the label exists
+  releases = 6,           ///< stop, close: giving something up is never denied
+  policy_newer = 7,       ///< policy_load: compatible, and a greater revision
   unknown_label = 10,
   unknown_operation = 11,
   stale_revision = 12,
@@ -51,6 +59,12 @@ enum class Reason : std::uint8_t {
   secrecy = 16,           ///< no read up, no write down
   integrity = 17,         ///< no write up
   label_retired = 18,
+  missing_input = 19,       ///< the request lacks what the decision needs
+  image_not_verified = 20,  ///< vm_start: the image is not approved for the label
+  peer_not_member = 21,     ///< association_open: no proof of acceptance
+  peer_not_attested = 22,
+  policy_incompatible = 23,
+  policy_not_newer = 24,
 };
 char const* to_string(Reason reason) noexcept;
 

@@ -1,0 +1,40 @@
+// Secrecy (Bell-LaPadula) and integrity (Biba) levels: a rank and a set of categories.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace shamon {
+
+/// A point of a lattice. Ranks are totally ordered, categories by inclusion.
+struct Level {
+  std::uint8_t rank = 0;
+  std::uint64_t categories = 0;  ///< bit i: category i, see kCategoriesMax
+  friend constexpr auto operator<=>(Level const&, Level const&) = default;
+};
+
+/// What a label says about levels. The default is the bottom of both lattices: open and low.
+struct Levels {
+  Level secrecy;
+  Level integrity;
+  friend constexpr auto operator<=>(Levels const&, Levels const&) = default;
+};
+
+/// The words a policy uses for ranks, lowest first.
+inline constexpr std::string_view kSecrecyNames[] = {"open", "internal", "confidential", "secret"};
+inline constexpr std::string_view kIntegrityNames[] = {"low", "medium", "high"};
+std::optional<Level> find_secrecy(std::string_view name) noexcept;
+std::optional<Level> find_integrity(std::string_view name) noexcept;
+/// The word for a rank; empty if it has none.
+std::string_view secrecy_name(Level level) noexcept;
+std::string_view integrity_name(Level level) noexcept;
+
+/// True if `a` is at least `b` in rank and has all of its categories. A partial order.
+bool dominates(Level a, Level b) noexcept;
+
+/// No read up and no write down in secrecy, no write up in integrity: information may flow if
+/// the receiver's secrecy dominates the sender's, and the sender's integrity the receiver's.
+bool may_flow(Levels const& from, Levels const& to) noexcept;
+
+}  // namespace shamon

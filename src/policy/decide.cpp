@@ -1,0 +1,137 @@
+#include "policy/decide.hpp"
+
+#include "policy/tables.hpp"
+
+namespace shamon {
+namespace {
+
+using Tables = CompiledPolicy::Tables;
+
+Decision allow(Reason reason, StatementId statement) noexcept {
+  return {Verdict::allow, reason, statement};
+}
+Decision deny(Reason reason, StatementId statement = {}) noexcept {
+  return {Verdict::deny, reason, statement};
+}
+
+StatementId statement_of(Tables const& tables, LabelId label) noexcept {
+  return tables.rules.labels[label.value()].statement;
+}
+
+bool matches(ServiceRule const& rule, Service service) noexcept {
+  if (rule.protocol == 0) return true;
+  auto in_range = [&](std::uint16_t port) {
+    return port >= rule.port_low && port <= rule.port_high;
+  };
+  return rule.protocol == service.protocol &&
+         (in_range(service.port) || (rule.either_port && in_range(service.source_port)));
+}
+
+/// STE alone: shared memory, events and devices inform both sides, so no `allow` can help.
+Decision decide_sharing(Request const& request, Tables const& tables) noexcept {
+  StatementId const statement = statement_of(tables, request.subject);
+  if (!tables.pair(request.subject, request.object).common_type) {
+    return deny(Reason::no_common_type, statement);
+  }
+  bool const same = request.subject == request.object;
+  return allow(same ? Reason::same_label : Reason::common_type, statement);
+}
+
+Decision decide_flow(Request const& request, Tables const& tables) noexcept {
+  PairCell const& cell = tables.pair(request.subject, request.object);
+  if (cell.common_type || cell.rule_count == 0) return decide_sharing(request, tables);
+  ServiceRule const* const first = &tables.service_rules[cell.first_rule];
+  for (ServiceRule const* rule = first; rule != first + cell.rule_count; ++rule) {
+    if (matches(*rule, request.service)) return allow(Reason::allow_statement, rule->statement);
+  }
+  return deny(Reason::service_not_allowed, first->statement);
+}
+
+/// The first wall that keeps `label` from running beside one of `running` (or at all).
+StatementId broken_wall(Tables const& tables, LabelId label, LabelSet const& running) noexcept {
+  auto const& labels = tables.rules.labels;
+  TypeSet const& types = labels[label.value()].label.wall;
+  for (auto const& wall : tables.rules.walls) {
+    for (std::size_t other = 0; other < labels.size(); ++other) {
+      bool const there = running.test(other) || other == label.value();
+      if (there && breaks_wall(wall.types, types, labels[other].label.wall)) return wall.statement;
+    }
+  }
+  return {};
+}
+
+/// Chinese Wall: INVARIANT(one-side-per-machine) of every conflict set, at most one type runs.
+Decision decide_start(Request const& request, Tables const& tables) noexcept {
+  if (request.running == nullptr) return deny(Reason::missing_input);
+  if ((*request.running & ~tables.known).any()) return deny(Reason::unknown_label);
+  LabelSet const& conflicts = tables.conflicts[request.subject.value()];
+  if ((conflicts & *request.running).any() || conflicts.test(request.subject.value())) {
+    return deny(Reason::chinese_wall, broken_wall(tables, request.subject, *request.running));
+  }
+  return allow(Reason::no_wall, statement_of(tables, request.subject));
+}
+
+}  // namespace
+
+// INVARIANT(deny-by-default): every path that is not an explicit allow ends in a denial.
+Decision decide(Request const& request, CompiledPolicy const& policy) noexcept {
+  Tables const& tables = policy.tables();
+  if (request.revision != tables.rules.revision) return deny(Reason::stale_revision);
+  std::size_t const labels = tables.rules.labels.size();
+  if (request.subject.value() >= labels) return deny(Reason::unknown_label);
+  bool const object_known = request.object.value() < labels;
+  switch (request.operation) {
+    case Operation::flow:
+      return object_known ? decide_flow(request, tables) : deny(Reason::unknown_label);
+    case Operation::share_memory:
+    case Operation::bind_event:
+    case Operation::assign_device:
+      return object_known ? decide_sharing(request, tables) : deny(Reason::unknown_label);
+    case Operation::start: return decide_start(request, tables);
+    case Operation::associate:
+      return allow(Reason::label_known, statement_of(tables, request.subject));
+  }
+  return deny(Reason::unknown_operation);
+}
+
+char const* to_string(Operation operation) noexcept {
+  switch (operation) {
+    case Operation::flow: return "flow";
+    case Operation::share_memory: return "share_memory";
+    case Operation::bind_event: return "bind_event";
+    case Operation::start: return "start";
+    case Operation::associate: return "associate";
+    case Operation::assign_device: return "assign_device";
+  }
+  return "unknown operation";
+}
+
+char const* to_string(Reason reason) noexcept {
+  switch (reason) {
+    case Reason::common_type: return "common type";
+    case Reason::allow_statement: return "allow statement";
+    case Reason::same_label: return "same label";
+    case Reason::no_wall: return "no wall";
+    case Reason::label_known: return "label known";
+    case Reason::releases: return "releases only";
+    case Reason::policy_newer: return "newer compatible policy";
+    case Reason::unknown_label: return "unknown label";
+    case Reason::unknown_operation: return "unknown operation";
+    case Reason::stale_revision: return "stale revision";
+    case Reason::no_common_type: return "no common type";
+    case Reason::service_not_allowed: return "service not allowed";
+    case Reason::chinese_wall: return "Chinese Wall";
+    case Reason::secrecy: return "secrecy";
+    case Reason::integrity: return "integrity";
+    case Reason::label_retired: return "label retired";
+    case Reason::missing_input: return "missing input";
+    case Reason::image_not_verified: return "image not verified";
+    case Reason::peer_not_member: return "peer not a member";
+    case Reason::peer_not_attested: return "peer not attested";
+    case Reason::policy_incompatible: return "policy not compatible";
+    case Reason::policy_not_newer: return "policy not newer";
+  }
+  return "unknown reason";
+}
+
+}  // namespace shamon

@@ -1,0 +1,39 @@
+// The tables of a compiled policy. Only decide() and the compiler look inside.
+#pragma once
+
+#include <vector>
+
+#include "policy/rules.hpp"
+
+namespace shamon {
+
+/// One service rule of a pair of labels, in the order decide() tries them.
+struct ServiceRule {
+  std::uint8_t protocol = 0;  ///< 0: any
+  bool either_port = false;   ///< two-way: the source port may carry the service
+  std::uint16_t port_low = 0;
+  std::uint16_t port_high = 0;
+  StatementId statement;
+};
+
+/// What one label may send to another: one lookup, then at most kRulesPerPairMax rules.
+struct PairCell {
+  std::uint32_t first_rule = 0;
+  std::uint16_t rule_count = 0;
+  bool common_type = false;
+};
+
+struct CompiledPolicy::Tables {
+  PolicyRules rules;
+  std::vector<std::uint16_t> by_name;      ///< label indexes, sorted by name
+  std::vector<PairCell> pairs;             ///< [from * labels + to]
+  std::vector<ServiceRule> service_rules;  ///< grouped by pair
+  std::vector<LabelSet> conflicts;         ///< [label]: labels a wall keeps from running beside it
+  LabelSet known;                          ///< the labels that exist
+
+  PairCell const& pair(LabelId from, LabelId to) const noexcept {
+    return pairs[from.value() * rules.labels.size() + to.value()];
+  }
+};
+
+}  // namespace shamon
