@@ -25,8 +25,12 @@ std::optional<Level> find_secrecy(std::string_view name) noexcept {
 std::optional<Level> find_integrity(std::string_view name) noexcept {
   return find(kIntegrityNames, name);
 }
-std::string_view secrecy_name(Level level) noexcept { return name_of(kSecrecyNames, level); }
-std::string_view integrity_name(Level level) noexcept { return name_of(kIntegrityNames, level); }
+std::string_view secrecy_name(Level level) noexcept {
+  return name_of(kSecrecyNames, level);
+}
+std::string_view integrity_name(Level level) noexcept {
+  return name_of(kIntegrityNames, level);
+}
 
 bool dominates(Level a, Level b) noexcept {
   return a.rank >= b.rank && (b.categories & ~a.categories) == 0;

@@ -1,8 +1,8 @@
 #include "label/levels.hpp"
 
-#include <gtest/gtest.h>
-
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace shamon {
 namespace {

@@ -2,7 +2,9 @@
 
 namespace shamon {
 
-bool have_common_type(TypeSet const& a, TypeSet const& b) noexcept { return (a & b).any(); }
+bool have_common_type(TypeSet const& a, TypeSet const& b) noexcept {
+  return (a & b).any();
+}
 
 bool breaks_wall(TypeSet const& wall, TypeSet const& a, TypeSet const& b) noexcept {
   TypeSet const of_a = a & wall;

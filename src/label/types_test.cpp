@@ -1,8 +1,8 @@
 #include "label/types.hpp"
 
-#include <gtest/gtest.h>
-
 #include <initializer_list>
+
+#include <gtest/gtest.h>
 
 namespace shamon {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/time.hpp"
 #include "monitor/audit_record.hpp"
@@ -13,11 +14,15 @@
 
 namespace shamon {
 
-struct Denial { AuditRecord record; };
+struct Denial {
+  AuditRecord record;
+};
 
 template <class Op>
 using Authorization = tl::expected<Permit<Op>, Denial>;
 
+/// For one thread. Label ids in operations are those of the policy in force: resolve names again
+/// after load().
 class Monitor {
  public:
   /// `audit` is called once per decision, before the result is returned. It must not throw.
@@ -28,14 +33,21 @@ class Monitor {
   template <class Op>
   Authorization<Op> authorize(Op operation, WallTime now);
 
-  /// Replaces the policy. Labels of running VMs keep their meaning by name; a VM whose label no
+  /// Replaces the policy; `next` has the revision the permit names, greater than the present one.
+  /// Labels of running VMs keep their meaning by name; a VM whose label no
   /// longer exists is reported by `orphans()` and every decision about it denies.
   void load(Permit<PolicyLoad>&& permit, std::shared_ptr<CompiledPolicy const> next);
   CompiledPolicy const& policy() const noexcept;
   std::shared_ptr<CompiledPolicy const> share_policy() const noexcept;
   Revision revision() const noexcept;
 
-  /// Chinese Wall state: counts running VMs per label. vm_start's permit adds, vm_stop's removes.
+  /// Running VMs whose label the policy in force does not have; while there are any, no VM starts.
+  std::vector<VmName> orphans() const;
+
+  /// Chinese Wall state. A VM counts as running from the moment vm_start (or an incoming
+  /// vm_migrate) is permitted, so that two permits can never break a wall together; if the start
+  /// then fails, the caller authorizes vm_stop and calls stopped(). started() confirms that it
+  /// runs.
   LabelSet running() const noexcept;
   void started(Permit<VmStart> const& permit);
   void stopped(Permit<VmStop> const& permit);

@@ -22,7 +22,8 @@ Status check_limits(PolicyRules const& rules) {
   if (rules.allows.size() > kAllowRulesMax) return over("allow rules", kAllowRulesMax);
   if (rules.statements.size() > kStatementsMax) return over("statements", kStatementsMax);
   for (auto const& origin : rules.statements) {
-    if (origin.file.size() > kFileNameBytesMax) return over("bytes of file name", kFileNameBytesMax);
+    if (origin.file.size() > kFileNameBytesMax)
+      return over("bytes of file name", kFileNameBytesMax);
     if (origin.text.size() > kStatementBytesMax) return over("bytes of text", kStatementBytesMax);
   }
   return {};
@@ -31,6 +32,12 @@ Status check_limits(PolicyRules const& rules) {
 Status check_indexes(PolicyRules const& rules) {
   auto known_statement = [&](StatementId id) { return id.value() <= rules.statements.size(); };
   auto known_types = [&](TypeSet const& set) { return (set >> rules.type_count).none(); };
+  if (!rules.coalition.value().empty() && !is_valid_name(rules.coalition.value())) {
+    return fail(Errc::invalid, "the coalition's name is invalid");
+  }
+  if (!rules.labels.empty() && rules.revision.value() == 0) {
+    return fail(Errc::invalid, "revision 0 means no policy");
+  }
   for (auto const& [label, statement] : rules.labels) {
     if (!is_valid_name(label.name.value())) return fail(Errc::invalid, "a label's name is invalid");
     if (!known_statement(statement)) return fail(Errc::invalid, "a label's statement is unknown");
@@ -39,7 +46,8 @@ Status check_indexes(PolicyRules const& rules) {
     }
   }
   for (auto const& wall : rules.walls) {
-    if (!known_statement(wall.statement)) return fail(Errc::invalid, "a wall's statement is unknown");
+    if (!known_statement(wall.statement))
+      return fail(Errc::invalid, "a wall's statement is unknown");
     if (!known_types(wall.types)) return fail(Errc::invalid, "a wall has an unknown type");
   }
   for (auto const& allow : rules.allows) {
@@ -65,17 +73,29 @@ Status index_names(Tables& tables) {
   return fail(Errc::invalid, "label " + name(*twice).value() + " is there twice");
 }
 
-void fill_common_types_and_conflicts(Tables& tables) {
+void fill_common_types(Tables& tables) {
   auto const& labels = tables.rules.labels;
   std::size_t const count = labels.size();
   tables.pairs.assign(count * count, PairCell{});
-  tables.conflicts.assign(count, LabelSet{});
   for (std::size_t a = 0; a < count; ++a) {
     tables.known.set(a);
     for (std::size_t b = 0; b < count; ++b) {
       tables.pairs[a * count + b].common_type =
           have_common_type(labels[a].label.share, labels[b].label.share);
-      for (auto const& wall : tables.rules.walls) {
+    }
+  }
+}
+
+void fill_conflicts(Tables& tables) {
+  auto const& labels = tables.rules.labels;
+  tables.conflicts.assign(labels.size(), LabelSet{});
+  for (auto const& wall : tables.rules.walls) {
+    std::vector<std::size_t> touching;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if ((labels[i].label.wall & wall.types).any()) touching.push_back(i);
+    }
+    for (std::size_t a : touching) {
+      for (std::size_t b : touching) {
         if (breaks_wall(wall.types, labels[a].label.wall, labels[b].label.wall)) {
           tables.conflicts[a].set(b);
         }
@@ -135,7 +155,8 @@ Result<CompiledPolicy> compile(PolicyRules rules) {
   auto tables = std::make_unique<Tables>();
   tables->rules = std::move(rules);
   if (auto indexed = index_names(*tables); !indexed) return pass(indexed);
-  fill_common_types_and_conflicts(*tables);
+  fill_common_types(*tables);
+  fill_conflicts(*tables);
   if (auto filled = fill_service_rules(*tables); !filled) return pass(filled);
   return CompiledPolicy(std::move(tables));
 }
@@ -147,9 +168,15 @@ CompiledPolicy::~CompiledPolicy() = default;
 CompiledPolicy::CompiledPolicy(CompiledPolicy&&) noexcept = default;
 CompiledPolicy& CompiledPolicy::operator=(CompiledPolicy&&) noexcept = default;
 
-CoalitionName const& CompiledPolicy::coalition() const noexcept { return tables_->rules.coalition; }
-Revision CompiledPolicy::revision() const noexcept { return tables_->rules.revision; }
-std::size_t CompiledPolicy::label_count() const noexcept { return tables_->rules.labels.size(); }
+CoalitionName const& CompiledPolicy::coalition() const noexcept {
+  return tables_->rules.coalition;
+}
+Revision CompiledPolicy::revision() const noexcept {
+  return tables_->rules.revision;
+}
+std::size_t CompiledPolicy::label_count() const noexcept {
+  return tables_->rules.labels.size();
+}
 
 LabelName CompiledPolicy::label_name(LabelId id) const {
   if (id.value() >= label_count()) return LabelName("?");

@@ -15,7 +15,7 @@
 
 namespace shamon {
 
-inline constexpr std::size_t kLabelsMax = 512;   ///< labels of one compiled policy
+inline constexpr std::size_t kLabelsMax = 512;  ///< labels of one compiled policy
 
 /// A set of labels (for Chinese Wall: what runs on this machine).
 using LabelSet = std::bitset<kLabelsMax>;
@@ -26,14 +26,14 @@ using StatementId = Strong<struct StatementIdTag, std::uint32_t>;
 struct StatementOrigin {
   std::string file;
   std::uint32_t line = 0;
-  std::string text;   ///< the statement as written, one line
+  std::string text;  ///< the statement as written, one line
 };
 
-/// Made from source by build_policy (policy/source.hpp), from rules by compile (policy/rules.hpp) or
-/// from its own byte image. A moved-from policy may only be assigned to or destroyed.
+/// Made from source by build_policy (policy/source.hpp), from rules by compile (policy/rules.hpp)
+/// or from its own byte image. A moved-from policy may only be assigned to or destroyed.
 class CompiledPolicy {
  public:
-  CompiledPolicy();   ///< the empty policy: revision 0, no labels, denies all
+  CompiledPolicy();  ///< the empty policy: revision 0, no labels, denies all
   ~CompiledPolicy();
   CompiledPolicy(CompiledPolicy&&) noexcept;
   CompiledPolicy& operator=(CompiledPolicy&&) noexcept;
@@ -41,9 +41,9 @@ class CompiledPolicy {
   CoalitionName const& coalition() const noexcept;
   Revision revision() const noexcept;
   std::size_t label_count() const noexcept;
-  LabelName label_name(LabelId id) const;                  ///< "?" if unknown
+  LabelName label_name(LabelId id) const;  ///< "?" if unknown
   std::optional<LabelId> find_label(LabelName const& name) const;
-  StatementOrigin origin(StatementId id) const;            ///< empty if 0 or unknown
+  StatementOrigin origin(StatementId id) const;  ///< empty if 0 or unknown
 
   /// The byte image: versioned, self-delimiting, includes names and origins. SHA-256 of the
   /// canonical source is separate (policy/source.hpp).

@@ -130,6 +130,7 @@ char const* to_string(Reason reason) noexcept {
     case Reason::peer_not_attested: return "peer not attested";
     case Reason::policy_incompatible: return "policy not compatible";
     case Reason::policy_not_newer: return "policy not newer";
+    case Reason::label_changed: return "label changed";
   }
   return "unknown reason";
 }

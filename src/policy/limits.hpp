@@ -8,8 +8,8 @@ namespace shamon {
 
 // The decision tables. kLabelsMax is in compiled_policy.hpp, kTypesMax in label/limits.hpp.
 inline constexpr std::size_t kWallsMax = 64;
-inline constexpr std::size_t kAllowRulesMax = 16384;    ///< one per `allow` and service
-inline constexpr std::size_t kRulesPerPairMax = 32;     ///< what one decision may have to look at
+inline constexpr std::size_t kAllowRulesMax = 16384;  ///< one per `allow` and service
+inline constexpr std::size_t kRulesPerPairMax = 32;   ///< what one decision may have to look at
 inline constexpr std::size_t kStatementsMax = 16384;
 inline constexpr std::size_t kStatementBytesMax = 4096;  ///< one line of source
 inline constexpr std::size_t kFileNameBytesMax = 255;

@@ -18,12 +18,12 @@ struct Diagnostic {
   std::string describe() const;
 };
 
-struct HostCondition;   ///< `member host when …`: see policy/membership.hpp
-struct VmCondition;     ///< `member vm LABEL when …`
+struct HostCondition;  ///< `member host when …`: see policy/membership.hpp
+struct VmCondition;    ///< `member vm LABEL when …`
 
 /// What the text said beyond the decision tables.
-struct PolicyDocument;  ///< defined in policy/document.hpp: coalition, revision, types, labels, walls,
-                        ///< allows, members, goals, maps — each with its origin
+struct PolicyDocument;  ///< defined in policy/document.hpp: coalition, revision, types, labels,
+                        ///< walls, allows, members, goals, maps — each with its origin
 
 struct PolicyBuild {
   CompiledPolicy compiled;
