@@ -56,9 +56,15 @@ std::string_view as_text(ByteView bytes) noexcept {
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
-Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
-Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
-void append(Bytes& out, ByteView more) { out.insert(out.end(), more.begin(), more.end()); }
+Bytes to_bytes(ByteView view) {
+  return {view.begin(), view.end()};
+}
+Bytes to_bytes(std::string_view text) {
+  return to_bytes(as_bytes(text));
+}
+void append(Bytes& out, ByteView more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 std::string to_hex(ByteView bytes) {
   std::string out;
@@ -87,8 +93,12 @@ Result<Bytes> from_hex(std::string_view text) {
   return out;
 }
 
-std::string to_base64(ByteView bytes) { return encode_base64(bytes, kBase64, true); }
-std::string to_base64url(ByteView bytes) { return encode_base64(bytes, kBase64Url, false); }
+std::string to_base64(ByteView bytes) {
+  return encode_base64(bytes, kBase64, true);
+}
+std::string to_base64url(ByteView bytes) {
+  return encode_base64(bytes, kBase64Url, false);
+}
 
 Result<Bytes> from_base64(std::string_view text) {
   std::size_t size = text.size();

@@ -13,10 +13,15 @@ TEST(Hex, RoundTripsAndNamesTheBadDigit) {
 }
 
 TEST(Base64, MatchesTheRfc4648Table) {
-  struct Row { std::string_view plain, padded, url; };
-  Row const rows[] = {{"", "", ""},           {"f", "Zg==", "Zg"},
-                      {"fo", "Zm8=", "Zm8"},  {"foo", "Zm9v", "Zm9v"},
-                      {"foob", "Zm9vYg==", "Zm9vYg"}, {"\xff\xfe", "//4=", "__4"}};
+  struct Row {
+    std::string_view plain, padded, url;
+  };
+  Row const rows[] = {{"", "", ""},
+                      {"f", "Zg==", "Zg"},
+                      {"fo", "Zm8=", "Zm8"},
+                      {"foo", "Zm9v", "Zm9v"},
+                      {"foob", "Zm9vYg==", "Zm9vYg"},
+                      {"\xff\xfe", "//4=", "__4"}};
   for (auto const& row : rows) {
     EXPECT_EQ(to_base64(as_bytes(row.plain)), row.padded);
     EXPECT_EQ(to_base64url(as_bytes(row.plain)), row.url);

@@ -23,12 +23,24 @@ std::uint8_t Cursor::u8() noexcept {
   ByteView const b = take(1);
   return b.empty() ? std::uint8_t{0} : b[0];
 }
-std::uint16_t Cursor::u16le() noexcept { return little_endian<std::uint16_t>(take(2)); }
-std::uint32_t Cursor::u32le() noexcept { return little_endian<std::uint32_t>(take(4)); }
-std::uint64_t Cursor::u64le() noexcept { return little_endian<std::uint64_t>(take(8)); }
-std::uint16_t Cursor::u16be() noexcept { return big_endian<std::uint16_t>(take(2)); }
-std::uint32_t Cursor::u32be() noexcept { return big_endian<std::uint32_t>(take(4)); }
-std::uint64_t Cursor::u64be() noexcept { return big_endian<std::uint64_t>(take(8)); }
+std::uint16_t Cursor::u16le() noexcept {
+  return little_endian<std::uint16_t>(take(2));
+}
+std::uint32_t Cursor::u32le() noexcept {
+  return little_endian<std::uint32_t>(take(4));
+}
+std::uint64_t Cursor::u64le() noexcept {
+  return little_endian<std::uint64_t>(take(8));
+}
+std::uint16_t Cursor::u16be() noexcept {
+  return big_endian<std::uint16_t>(take(2));
+}
+std::uint32_t Cursor::u32be() noexcept {
+  return big_endian<std::uint32_t>(take(4));
+}
+std::uint64_t Cursor::u64be() noexcept {
+  return big_endian<std::uint64_t>(take(8));
+}
 
 ByteView Cursor::take(std::size_t size) noexcept {
   if (!ok_ || size > remaining()) {
@@ -54,12 +66,12 @@ ByteWriter& ByteWriter::u8(std::uint8_t v) {
   return *this;
 }
 
-#define SHAMON_DEFINE_WRITER(name, type, shift)                                       \
-  ByteWriter& ByteWriter::name(type v) {                                              \
-    for (std::size_t i = 0; i < sizeof(type); ++i) {                                  \
-      out_.push_back(static_cast<std::uint8_t>(v >> (8 * (shift))));                  \
-    }                                                                                 \
-    return *this;                                                                     \
+#define SHAMON_DEFINE_WRITER(name, type, shift)                      \
+  ByteWriter& ByteWriter::name(type v) {                             \
+    for (std::size_t i = 0; i < sizeof(type); ++i) {                 \
+      out_.push_back(static_cast<std::uint8_t>(v >> (8 * (shift)))); \
+    }                                                                \
+    return *this;                                                    \
   }
 SHAMON_DEFINE_WRITER(u16le, std::uint16_t, i)
 SHAMON_DEFINE_WRITER(u32le, std::uint32_t, i)

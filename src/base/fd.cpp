@@ -1,10 +1,10 @@
 #include "base/fd.hpp"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 namespace shamon {
 namespace {

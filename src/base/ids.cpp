@@ -1,6 +1,6 @@
-#include <string_view>
-
 #include "base/ids.hpp"
+
+#include <string_view>
 
 namespace shamon {
 

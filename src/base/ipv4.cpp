@@ -44,7 +44,9 @@ Result<Ipv4> parse_ipv4(std::string_view text) {
   return out;
 }
 
-std::string to_string(Endpoint e) { return to_string(e.address) + ":" + std::to_string(e.port); }
+std::string to_string(Endpoint e) {
+  return to_string(e.address) + ":" + std::to_string(e.port);
+}
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
   std::size_t const colon = text.rfind(':');

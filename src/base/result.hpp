@@ -5,30 +5,29 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace shamon {
 
 /// Why an operation was refused. Closed: callers switch over it without a default.
 enum class Errc : std::uint8_t {
-  malformed,     ///< input breaks its format
-  truncated,     ///< input ends too early
-  too_large,     ///< a named limit is exceeded
-  unsupported,   ///< well formed, but not something we implement
-  invalid,       ///< a value is outside what the operation accepts
-  not_found,     ///< the named thing does not exist
-  conflict,      ///< the thing exists with another meaning
-  denied,        ///< policy or permission says no
-  untrusted,     ///< attestation or a signature did not hold
-  stale,         ///< too old: nonce, revision, lease
-  unreachable,   ///< peer or service not there
-  timeout,       ///< no answer in time
-  system,        ///< an operating system call failed
-  crypto,        ///< the crypto library failed
-  tpm,           ///< the TPM failed
-  internal,      ///< our own fault
+  malformed,    ///< input breaks its format
+  truncated,    ///< input ends too early
+  too_large,    ///< a named limit is exceeded
+  unsupported,  ///< well formed, but not something we implement
+  invalid,      ///< a value is outside what the operation accepts
+  not_found,    ///< the named thing does not exist
+  conflict,     ///< the thing exists with another meaning
+  denied,       ///< policy or permission says no
+  untrusted,    ///< attestation or a signature did not hold
+  stale,        ///< too old: nonce, revision, lease
+  unreachable,  ///< peer or service not there
+  timeout,      ///< no answer in time
+  system,       ///< an operating system call failed
+  crypto,       ///< the crypto library failed
+  tpm,          ///< the TPM failed
+  internal,     ///< our own fault
 };
 std::string_view to_string(Errc code) noexcept;
 

@@ -4,6 +4,8 @@
 
 namespace shamon {
 
-void wipe(std::span<std::uint8_t> bytes) noexcept { explicit_bzero(bytes.data(), bytes.size()); }
+void wipe(std::span<std::uint8_t> bytes) noexcept {
+  explicit_bzero(bytes.data(), bytes.size());
+}
 
 }  // namespace shamon

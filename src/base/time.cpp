@@ -1,8 +1,8 @@
 #include "base/time.hpp"
 
-#include <time.h>
-
 #include <cstdio>
+
+#include <time.h>
 
 namespace shamon {
 
