@@ -28,13 +28,17 @@ struct PolicyDocument;  ///< defined in policy/document.hpp: coalition, revision
 struct PolicyBuild {
   CompiledPolicy compiled;
   std::shared_ptr<PolicyDocument const> document;
+  std::vector<Diagnostic> notes;  ///< right, but perhaps not what was meant
 };
 
-/// Parses and compiles. On any error the whole file is refused with every diagnostic found.
+/// Parses and compiles. On any error the whole file is refused with every diagnostic found, in the
+/// order of the text, up to kDiagnosticsMax (policy/limits.hpp).
 tl::expected<PolicyBuild, std::vector<Diagnostic>> build_policy(std::string const& file_name,
                                                                 std::string_view text);
 
-/// Canonical formatting; the policy's digest is SHA-256 over it (made by whoever has crypto).
+/// Canonical formatting: idempotent, keeps comments and the order of statements. Only spelling is
+/// checked. Errors: `malformed` with the first diagnostic; the policy's digest is SHA-256 over it
+/// (made by whoever has crypto).
 Result<std::string> format_policy(std::string const& file_name, std::string_view text);
 
 }  // namespace shamon

@@ -1,0 +1,256 @@
+#include "policy/language/checker.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace shamon {
+namespace {
+
+/// Words with a meaning where a name could stand.
+constexpr std::string_view kReserved[] = {"share", "wall", "secrecy", "integrity",
+                                          "guard", "none", "except",  kInternet};
+
+/// Names of one kind: where each was defined, and its index.
+class Scope {
+ public:
+  Scope(std::string kind, std::size_t max, Diagnostics& diagnostics)
+      : kind_(std::move(kind)), max_(max), diagnostics_(diagnostics) {}
+
+  void define(Name const& name, std::uint32_t line) {
+    for (auto reserved : kReserved) {
+      if (reserved == name.text) {
+        diagnostics_.add(line, name.column, quoted(name.text) + " is a word of the language");
+        return;
+      }
+    }
+    auto const [at, added] = names_.try_emplace(name.text, Entry{names_.size(), line});
+    if (!added) {
+      diagnostics_.add(line, name.column,
+                       kind_ + " " + quoted(name.text) + " is already defined on line " +
+                           std::to_string(at->second.line));
+    } else if (names_.size() == max_ + 1) {
+      diagnostics_.add(line, name.column,
+                       "a policy may have " + std::to_string(max_) + " " + kind_ + "s");
+    }
+  }
+
+  /// The index of a name in use, or a diagnostic with the nearest spelling.
+  std::optional<std::size_t> find(Name const& name, std::uint32_t line) {
+    auto const at = names_.find(name.text);
+    if (at != names_.end()) return at->second.index;
+    std::vector<std::string_view> candidates;
+    for (auto const& entry : names_) candidates.push_back(entry.first);
+    diagnostics_.add(
+        line, name.column,
+        kind_ + " " + quoted(name.text) + " is not defined" + did_you_mean(name.text, candidates));
+    return std::nullopt;
+  }
+
+  std::size_t size() const { return names_.size(); }
+
+ private:
+  struct Entry {
+    std::size_t index;
+    std::uint32_t line;
+  };
+  std::string kind_;
+  std::size_t max_;
+  Diagnostics& diagnostics_;
+  std::map<std::string, Entry> names_;
+};
+
+class Checker {
+ public:
+  Checker(PolicyDocument const& document, Diagnostics& diagnostics, Diagnostics& notes)
+      : document_(document),
+        diagnostics_(diagnostics),
+        notes_(notes),
+        types_("type", kTypesMax, diagnostics),
+        labels_("label", kLabelsMax, diagnostics) {}
+
+  PolicyRules run() {
+    define_names();
+    rules_.coalition = CoalitionName(document_.coalition.name.text);
+    rules_.revision = document_.coalition.revision;
+    rules_.type_count = static_cast<std::uint16_t>(std::min(types_.size(), kTypesMax));
+    for (auto const& wall : document_.walls) add_wall(wall);
+    for (auto const& label : document_.labels) add_label(label);
+    // Indexes are off by what was refused: go on to find wrong names, but make no rules.
+    labels_hold_ = diagnostics_.none();
+    for (auto const& allow : document_.allows) add_allow(allow);
+    check_uses();
+    return std::move(rules_);
+  }
+
+ private:
+  void define_names() {
+    for (auto const& statement : document_.types) {
+      for (auto const& name : statement.names) types_.define(name, statement.origin.line);
+    }
+    for (auto const& label : document_.labels) labels_.define(label.name, label.origin.line);
+    Scope walls("wall", kWallsMax, diagnostics_);
+    for (auto const& wall : document_.walls) walls.define(wall.name, wall.origin.line);
+  }
+
+  TypeSet resolve(std::vector<Name> const& names, std::uint32_t line) {
+    TypeSet set;
+    for (auto const& name : names) {
+      auto const index = types_.find(name, line);
+      if (index && *index < kTypesMax) set.set(*index);
+    }
+    return set;
+  }
+
+  void add_wall(WallStatement const& wall) {
+    rules_.walls.push_back({resolve(wall.types, wall.origin.line), wall.origin.statement});
+  }
+
+  std::optional<Level> level(std::optional<Name> const& written, std::uint32_t line,
+                             std::string const& kind,
+                             std::optional<Level> (*find)(std::string_view),
+                             std::span<const std::string_view> names) {
+    if (!written) return Level{};
+    auto const found = find(written->text);
+    if (found) return found;
+    std::string list;
+    for (auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+    diagnostics_.add(line, written->column,
+                     quoted(written->text) + " is not a level of " + kind + " (" + list + ")");
+    return std::nullopt;
+  }
+
+  void add_label(LabelStatement const& statement) {
+    std::uint32_t const line = statement.origin.line;
+    LabelRule rule;
+    rule.statement = statement.origin.statement;
+    rule.label.name = LabelName(statement.name.text);
+    rule.label.guard = statement.guard;
+    rule.label.share = resolve(statement.share, line);
+    rule.label.wall = statement.wall ? resolve(*statement.wall, line) : rule.label.share;
+    auto const secrecy = level(
+        statement.secrecy, line, "secrecy", [](auto name) { return find_secrecy(name); },
+        kSecrecyNames);
+    auto const integrity = level(
+        statement.integrity, line, "integrity", [](auto name) { return find_integrity(name); },
+        kIntegrityNames);
+    if (secrecy) rule.label.levels.secrecy = *secrecy;
+    if (integrity) rule.label.levels.integrity = *integrity;
+    for (std::size_t i = 0; i < rules_.walls.size(); ++i) {
+      if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
+        diagnostics_.add(line, statement.name.column,
+                         "label " + quoted(statement.name.text) + " stands on both sides of wall " +
+                             quoted(document_.walls[i].name.text) +
+                             " and could never start; say 'wall none' or name its side with "
+                             "'wall TYPE'");
+      }
+    }
+    rules_.labels.push_back(std::move(rule));
+  }
+
+  void add_allow(AllowStatement const& statement) {
+    std::uint32_t const line = statement.origin.line;
+    auto const from = labels_.find(statement.from, line);
+    auto const to = labels_.find(statement.to, line);
+    if (!from || !to || !labels_hold_) return;
+    std::vector<ServicePattern> services = statement.services;
+    if (services.empty()) services.push_back({});
+    count(*from, *to, services.size(), statement);
+    if (statement.two_way && *from != *to) count(*to, *from, services.size(), statement);
+    for (auto const& service : services) {
+      AllowRule rule;
+      rule.from = LabelId(static_cast<std::uint16_t>(*from));
+      rule.to = LabelId(static_cast<std::uint16_t>(*to));
+      rule.two_way = statement.two_way;
+      rule.protocol = service.protocol;
+      rule.port_low = service.port_low;
+      rule.port_high = service.port_high;
+      rule.statement = statement.origin.statement;
+      rules_.allows.push_back(rule);
+    }
+    TypeSet const& shared = rules_.labels[*from].label.share;
+    if (!statement.services.empty() && have_common_type(shared, rules_.labels[*to].label.share)) {
+      notes_.add(line, statement.origin.column,
+                 "these labels share a type, so all services are allowed, not only the named");
+    }
+  }
+
+  void count(std::size_t from, std::size_t to, std::size_t added, AllowStatement const& statement) {
+    std::size_t& rules = rules_of_pair_[{from, to}];
+    if (rules <= kRulesPerPairMax && rules + added > kRulesPerPairMax) {
+      diagnostics_.add(statement.origin.line, statement.origin.column,
+                       "more than " + std::to_string(kRulesPerPairMax) +
+                           " services from one label to another; use a port range, or allow all");
+    }
+    rules += added;
+    if (rules_.allows.size() + added > kAllowRulesMax) {
+      diagnostics_.add(statement.origin.line, statement.origin.column,
+                       "a policy may have " + std::to_string(kAllowRulesMax) + " services");
+    }
+  }
+
+  /// Names in statements that make no rules.
+  void check_uses() {
+    for (auto const& vm : document_.vm_conditions) labels_.find(vm.label, vm.origin.line);
+    for (auto const& goal : document_.goals) check_goal(goal);
+    for (auto const& map : document_.maps) check_map(map);
+    limit(document_.host_conditions, kHostConditionsMax, "'member host' statements");
+    limit(document_.goals, kGoalsMax, "goals");
+    limit(document_.maps, kMapsMax, "maps");
+  }
+
+  void check_goal(GoalStatement const& goal) {
+    std::uint32_t const line = goal.origin.line;
+    if (goal.from.text != kInternet) labels_.find(goal.from, line);
+    if (goal.to.text != kInternet) labels_.find(goal.to, line);
+    if (goal.from.text == goal.to.text) {
+      diagnostics_.add(line, goal.to.column, "a label always reaches itself");
+    }
+    for (auto const& guard : goal.through) {
+      if (!labels_.find(guard, line)) continue;
+      for (auto const& label : document_.labels) {
+        if (label.name.text == guard.text && !label.guard) {
+          diagnostics_.add(line, guard.column, "label " + quoted(guard.text) + " is not a guard");
+        }
+      }
+    }
+  }
+
+  void check_map(MapStatement const& map) {
+    std::map<std::string, bool> theirs;
+    for (auto const& pair : map.pairs) {
+      labels_.find(pair.ours, map.origin.line);
+      if (!theirs.try_emplace(pair.theirs.text, true).second) {
+        diagnostics_.add(map.origin.line, pair.theirs.column,
+                         quoted(pair.theirs.text) + " is mapped twice");
+      }
+    }
+  }
+
+  template <class S>
+  void limit(std::vector<S> const& statements, std::size_t max, std::string const& what) {
+    if (statements.size() <= max) return;
+    Origin const& origin = statements[max].origin;
+    diagnostics_.add(origin.line, origin.column,
+                     "a policy may have " + std::to_string(max) + " " + what);
+  }
+
+  PolicyDocument const& document_;
+  Diagnostics& diagnostics_;
+  Diagnostics& notes_;
+  Scope types_;
+  Scope labels_;
+  bool labels_hold_ = false;
+  PolicyRules rules_;
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> rules_of_pair_;
+};
+
+}  // namespace
+
+PolicyRules check(PolicyDocument const& document, Diagnostics& diagnostics, Diagnostics& notes) {
+  return Checker(document, diagnostics, notes).run();
+}
+
+}  // namespace shamon

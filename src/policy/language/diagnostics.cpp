@@ -1,0 +1,75 @@
+#include "policy/language/diagnostics.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "policy/limits.hpp"
+
+namespace shamon {
+namespace {
+
+constexpr std::size_t kQuotedBytesMax = 64;
+constexpr std::size_t kComparedBytesMax = 63;  // as long as a name can be
+
+/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t const change = a[i - 1] == b[j - 1] ? 0 : 1;
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + change});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::string Diagnostic::describe() const {
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
+}
+
+bool Diagnostics::full() const noexcept {
+  return found_.size() >= kDiagnosticsMax;
+}
+
+void Diagnostics::add(std::uint32_t line, std::uint32_t column, std::string message) {
+  if (!full()) found_.push_back({file_, line, column, std::move(message)});
+}
+
+std::vector<Diagnostic> Diagnostics::take() && {
+  std::stable_sort(found_.begin(), found_.end(), [](auto const& a, auto const& b) {
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  });
+  return std::move(found_);
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (char c : text.substr(0, kQuotedBytesMax)) out += c < 0x20 || c > 0x7e ? '?' : c;
+  if (text.size() > kQuotedBytesMax) out += "...";
+  return out + "'";
+}
+
+std::string did_you_mean(std::string_view written, std::span<const std::string_view> candidates) {
+  if (written.size() > kComparedBytesMax) return "";
+  // A third of the letters may be wrong: more would suggest strangers.
+  std::size_t best_distance = std::max<std::size_t>(1, written.size() / 3) + 1;
+  std::string_view best;
+  for (std::string_view candidate : candidates) {
+    if (candidate.size() > kComparedBytesMax) continue;
+    std::size_t const distance = edit_distance(written, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best.empty() ? "" : "; did you mean " + quoted(best) + "?";
+}
+
+}  // namespace shamon
