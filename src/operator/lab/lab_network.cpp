@@ -1,0 +1,116 @@
+#include "operator/lab/lab_network.hpp"
+
+#include <cstring>
+#include <thread>
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+
+#include "base/process.hpp"
+
+namespace shamon {
+namespace {
+
+Status make_namespace(std::string const& name, LabState& state) {
+  auto made = run_checked({"ip", "netns", "add", name});
+  if (!made) return made;
+  auto noted = state.add_namespace(name);
+  if (!noted) return noted;
+  return run_checked({"ip", "-n", name, "link", "set", "lo", "up"});
+}
+
+Status join_fabric(LabSpec const& lab, std::string const& machine, Ipv4 address, LabState& state) {
+  std::string const ns = namespace_of(lab, machine);
+  std::string const fabric = namespace_of(lab, "fabric");
+  auto made = make_namespace(ns, state);
+  if (!made) return made;
+  // The far end is named after the address: interface names hold 15 characters only.
+  std::string const far = "m" + std::to_string(address.bits & 0xffff);
+  std::string const prefix = to_string(address) + "/" + std::to_string(lab.underlay_prefix);
+  std::vector<std::vector<std::string>> const commands = {
+      {"ip", "-n", fabric, "link", "add", far, "type", "veth", "peer", "name", "eth0", "netns", ns},
+      {"ip", "-n", fabric, "link", "set", far, "master", "fabric", "up"},
+      {"ip", "-n", ns, "address", "add", prefix, "dev", "eth0"},
+      {"ip", "-n", ns, "link", "set", "eth0", "up"}};
+  for (auto const& command : commands) {
+    auto ran = run_checked(command);
+    if (!ran) return ran;
+  }
+  return {};
+}
+
+MacAddress mac_of(Ipv4 address) {
+  auto const octet = [&](int shift) { return static_cast<std::uint8_t>(address.bits >> shift); };
+  return MacAddress{{0x02, 0x53, octet(24), octet(16), octet(8), octet(0)}};
+}
+
+/// Opens a TAP inside a namespace. A thread of its own enters it, so ours stays where it is.
+Result<UniqueFd> open_tap(std::string const& ns, std::string const& interface) {
+  Result<UniqueFd> out = fail(Errc::internal, "not run");
+  std::thread([&] {
+    UniqueFd space(::open(("/run/netns/" + ns).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!space || ::setns(space.get(), CLONE_NEWNET) != 0) {
+      out = fail_errno("entering namespace " + ns);
+      return;
+    }
+    UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!tap) {
+      out = fail_errno("open /dev/net/tun");
+      return;
+    }
+    ifreq request{};
+    std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
+      out = fail_errno("TUNSETIFF");
+      return;
+    }
+    out = std::move(tap);
+  }).join();
+  return out;
+}
+
+}  // namespace
+
+std::string namespace_of(LabSpec const& lab, std::string const& machine) {
+  return "shamon-" + lab.name + "-" + machine;
+}
+
+Status build_network(LabSpec const& lab, LabState& state) {
+  std::string const fabric = namespace_of(lab, "fabric");
+  auto made = make_namespace(fabric, state);
+  if (!made) return made;
+  for (auto const& command : std::vector<std::vector<std::string>>{
+           {"ip", "-n", fabric, "link", "add", "fabric", "type", "bridge"},
+           {"ip", "-n", fabric, "link", "set", "fabric", "up"}}) {
+    auto ran = run_checked(command);
+    if (!ran) return ran;
+  }
+  auto joined = join_fabric(lab, "authority", lab.authority_address, state);
+  for (auto const& machine : lab.machines) {
+    if (joined) joined = join_fabric(lab, machine.name.value(), machine.address, state);
+  }
+  return joined;
+}
+
+Result<UniqueFd> build_domain(LabSpec const& lab, LabVm const& vm, LabState& state) {
+  std::string const ns = namespace_of(lab, vm.name.value());
+  auto made = make_namespace(ns, state);
+  if (!made) return pass(made);
+  auto tap = open_tap(ns, "eth0");
+  if (!tap) return tap;
+  std::string const prefix = to_string(vm.address) + "/" + std::to_string(lab.vm_prefix);
+  for (auto const& command : std::vector<std::vector<std::string>>{
+           {"ip", "-n", ns, "link", "set", "eth0", "address", to_string(mac_of(vm.address))},
+           {"ip", "-n", ns, "address", "add", prefix, "dev", "eth0"},
+           {"ip", "-n", ns, "link", "set", "eth0", "mtu", "1400", "up"}}) {
+    auto ran = run_checked(command);
+    if (!ran) return pass(ran);
+  }
+  return tap;
+}
+
+}  // namespace shamon

@@ -1,0 +1,48 @@
+// What a laboratory file (lab.toml) says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/ipv4.hpp"
+
+namespace shamon {
+
+struct LabMachine {
+  HostName name;
+  Ipv4 address;          ///< underlay
+  std::string location;  ///< claim, checked by `member host when location in …`
+  std::string
+      tampered;  ///< component whose binary is altered before boot: "shamon-gate"; empty: none
+};
+
+struct LabVm {
+  VmName name;
+  HostName machine;
+  LabelName label;
+  std::string kind;   ///< "qemu" or "domain"
+  std::string image;  ///< below the images folder
+  Ipv4 address;       ///< in the VMs' network
+  unsigned memory_mb = 192;
+};
+
+struct LabSpec {
+  std::string name;
+  CoalitionName coalition;
+  std::string policy_path;  ///< resolved against the file's folder
+  std::string images_folder;
+  Ipv4 authority_address;
+  std::uint8_t underlay_prefix = 24;
+  std::uint8_t vm_prefix = 16;
+  std::uint64_t heartbeat_ms = 1000;
+  std::uint64_t lease_ms = 3000;
+  std::uint64_t challenge_period_ms = 3000;
+  std::vector<LabMachine> machines;
+  std::vector<LabVm> vms;
+};
+
+/// Errors: `malformed` "lab.toml:12:3: …"; every name, address and reference is checked.
+Result<LabSpec> read_lab_spec(std::string const& path);
+
+}  // namespace shamon
