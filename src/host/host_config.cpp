@@ -1,0 +1,90 @@
+#include "host/host_config.hpp"
+
+#include "config/toml_table.hpp"
+
+namespace shamon {
+namespace {
+
+Endpoint read_endpoint(TomlTable& table, std::string const& key) {
+  std::string const text = table.string(key);
+  auto endpoint = parse_endpoint(text);
+  if (!endpoint) table.complain(key, "'" + text + "' is not ADDRESS:PORT");
+  return endpoint.value_or(Endpoint{});
+}
+
+template <class Name>
+Name read_name(TomlTable& table, std::string const& key) {
+  std::string const text = table.string(key);
+  if (!is_valid_name(text)) table.complain(key, "'" + text + "' is not a valid name");
+  return Name(text);
+}
+
+/// A locally administered address made from the VM's IPv4 address, where none is given.
+MacAddress default_mac(Ipv4 address) {
+  auto const octet = [&](int shift) { return static_cast<std::uint8_t>(address.bits >> shift); };
+  return MacAddress{{0x02, 0x53, octet(24), octet(16), octet(8), octet(0)}};
+}
+
+VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
+  VmSpec vm;
+  vm.name = read_name<VmName>(table, "name");
+  vm.label = read_name<LabelName>(table, "label");
+  vm.kind = table.string_or("kind", "qemu");
+  if (vm.kind != "qemu" && vm.kind != "domain") table.complain("kind", "must be qemu or domain");
+  bool const is_qemu = vm.kind == "qemu";
+  vm.image = is_qemu ? table.string("image") : table.string_or("image", "");
+  vm.kernel = is_qemu ? table.string("kernel") : "";
+  vm.initrd = is_qemu ? table.string("initrd") : "";
+  vm.command_line = table.string_or("command_line", "");
+  vm.memory_mb = static_cast<unsigned>(table.integer_or("memory_mb", 192));
+  vm.prefix_length = static_cast<std::uint8_t>(table.integer_or("prefix_length", 16));
+  std::string const address = table.string("address");
+  auto parsed = parse_ipv4(address);
+  if (!parsed) table.complain("address", "'" + address + "' is not an IPv4 address");
+  vm.address = parsed.value_or(Ipv4{});
+  vm.mac = default_mac(vm.address);
+  if (std::string const mac = table.string_or("mac", ""); !mac.empty()) {
+    auto given = parse_mac(mac);
+    if (!given) table.complain("mac", "'" + mac + "' is not aa:bb:cc:dd:ee:ff");
+    vm.mac = given.value_or(vm.mac);
+  }
+  vm.state_folder = state_folder + "/vm/" + vm.name.value();
+  return vm;
+}
+
+}  // namespace
+
+Result<HostConfig> read_host_config(std::string const& path) {
+  auto file = TomlTable::parse_file(path);
+  if (!file) return pass(file);
+  HostConfig out;
+  TomlTable host = file->table("host");
+  out.name = read_name<HostName>(host, "name");
+  out.platform = host.string_or("platform", "debian12");
+  out.location = host.string_or("location", "");
+  out.state_folder = host.string_or("state", "/var/lib/shamon");
+  out.socket_folder = host.string_or("sockets", "/run/shamon");
+  out.control = read_endpoint(host, "control");
+  out.tunnel = read_endpoint(host, "tunnel");
+  out.demand = host.string_or("demand", "both");
+  if (out.demand != "authority" && out.demand != "direct" && out.demand != "both") {
+    host.complain("demand", "must be authority, direct or both");
+  }
+  TomlTable tpm = file->table("tpm");
+  out.tpm_tcti = tpm.string_or("tcti", "device:/dev/tpmrm0");
+  out.event_log_path =
+      tpm.string_or("event_log", "/sys/kernel/security/tpm0/binary_bios_measurements");
+  out.ima_log_path = tpm.string_or("ima_log", "");
+  out.ek_intermediates_path = tpm.string_or("ek_intermediates", "");
+  TomlTable authority = file->table("authority");
+  out.authority = read_endpoint(authority, "endpoint");
+  out.authority_ca_path = authority.string("ca");
+  out.gate_socket = file->table("gate").string_or("control", "/run/shamon/gate.sock");
+  out.swtpm_config = file->table("qemu").string_or("swtpm_config", "");
+  for (auto& table : file->tables("vm")) out.vms.push_back(read_vm(table, out.state_folder));
+  auto finished = file->finish();
+  if (!finished) return pass(finished);
+  return out;
+}
+
+}  // namespace shamon
