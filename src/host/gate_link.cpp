@@ -1,0 +1,312 @@
+#include "host/gate_link.hpp"
+
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+namespace shamon {
+namespace {
+
+constexpr Duration kReconnectDelay = std::chrono::milliseconds(200);
+constexpr Duration kStatisticsPeriod = std::chrono::milliseconds(500);
+
+std::string text_of(gate::Name const& name) {
+  return std::string(name.data(), ::strnlen(name.data(), name.size()));
+}
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+GateLink::GateLink(EventLoop& loop, Monitor& monitor, Journal& journal, std::string socket_path,
+                   Handlers handlers)
+    : loop_(loop),
+      monitor_(monitor),
+      journal_(journal),
+      path_(std::move(socket_path)),
+      handlers_(std::move(handlers)) {}
+
+GateLink::~GateLink() {
+  loop_.cancel(statistics_timer_);
+  if (client_) loop_.unwatch(client_->fd());
+}
+
+void GateLink::start() {
+  connect();
+}
+
+void GateLink::connect() {
+  auto client = GateClient::connect(path_);
+  if (!client) {
+    loop_.after(kReconnectDelay, [this] { connect(); });
+    return;
+  }
+  client_.emplace(std::move(*client));
+  synchronised_ = false;
+  reported_.clear();
+  loop_.watch(client_->fd(), EPOLLIN, [this](std::uint32_t) { receive(); });
+}
+
+void GateLink::lose(std::string const& why) {
+  if (!client_) return;
+  loop_.unwatch(client_->fd());
+  loop_.cancel(statistics_timer_);
+  client_.reset();
+  synchronised_ = false;
+  awaited_.clear();
+  closing_.clear();
+  journal_.event("gate_lost", "gate", "", why);
+  // A gate that is gone passes nothing: its associations ended with it.
+  std::vector<AssociationId> open;
+  for (auto const& [id, record] : associations_) {
+    if (record.open) open.push_back(id);
+  }
+  for (auto id : open) {
+    associations_.at(id).reason = "the gate ended";
+    retire(id, read_monotonic_clock());
+  }
+  handlers_.on_lost();
+  loop_.after(kReconnectDelay, [this] { connect(); });
+}
+
+void GateLink::receive() {
+  while (client_) {
+    auto event = client_->receive();
+    if (!event) return lose(event.error().describe());
+    if (!*event) return;
+    handle(**event);
+  }
+}
+
+void GateLink::note(Result<std::uint32_t> const& sent, std::string what) {
+  if (sent) {
+    awaited_.emplace(*sent, std::move(what));
+  } else {
+    journal_.event("gate_error", "gate", "", what + ": " + sent.error().describe());
+  }
+}
+
+void GateLink::handle(GateClient::Event const& event) {
+  std::visit(Overloaded{
+                 [&](gate::State const& state) { reported_.push_back(state); },
+                 [&](gate::StateEnd const&) { synchronise(); },
+                 [&](gate::Done const& done) {
+                   awaited_.erase(done.header.sequence);
+                   auto const closed = closing_.find(done.header.sequence);
+                   if (closed == closing_.end()) return;
+                   AssociationId const id = closed->second;
+                   closing_.erase(closed);
+                   retire(id, Instant{done.at_ns});
+                 },
+                 [&](gate::Refused const& refused) {
+                   std::string const why(refused.text.data(),
+                                         ::strnlen(refused.text.data(), refused.text.size()));
+                   journal_.event("gate_refused", "gate", "",
+                                  awaited_[refused.header.sequence] + ": " + why);
+                   awaited_.erase(refused.header.sequence);
+                 },
+                 [&](gate::Audit const& audit) { handlers_.on_audit(audit); },
+                 [&](gate::AssociationWanted const& wanted) {
+                   handlers_.on_association_wanted(HostName(text_of(wanted.peer)),
+                                                   LabelName(text_of(wanted.label)));
+                 },
+                 [&](gate::RekeyWanted const& wanted) {
+                   handlers_.on_rekey_wanted(HostName(text_of(wanted.peer)),
+                                             LabelName(text_of(wanted.label)));
+                 },
+                 [&](gate::AssociationEnded const& ended) {
+                   auto const found = associations_.find(AssociationId(ended.association));
+                   if (found == associations_.end() || !found->second.open) return;
+                   if (found->second.reason.empty()) found->second.reason = "ended by the gate";
+                   found->second.statistics.last_passed_ns = ended.last_passed_ns;
+                   retire(found->first, read_monotonic_clock());
+                 },
+                 [&](gate::PortFault const& fault) {
+                   journal_.event("port_fault", "port " + std::to_string(fault.port), "",
+                                  std::string(fault.text.data(),
+                                              ::strnlen(fault.text.data(), fault.text.size())));
+                 },
+                 [&](gate::Statistics const& statistics) {
+                   auto const found = associations_.find(AssociationId(statistics.association));
+                   if (statistics.association != 0 && found != associations_.end()) {
+                     found->second.statistics = statistics;
+                   }
+                 },
+                 [&](gate::StatisticsEnd const&) {},
+             },
+             event);
+}
+
+void GateLink::synchronise() {
+  // What an earlier life of this monitor left in the gate is not ours to keep: nobody here watches
+  // those peers and VMs any more.
+  for (auto const& state : reported_) {
+    if (state.association != 0) {
+      auto permit = monitor_.authorize(
+          AssociationClose{
+              AssociationId(state.association), HostName(text_of(state.vm_or_peer)), {}},
+          read_wall_clock());
+      if (permit) {
+        note(client_->close_association(std::move(*permit), gate::CloseReason::replaced), "close");
+      }
+    } else if (state.port != 0 && !ports_.contains(PortId(state.port))) {
+      note(client_->detach_port(PortId(state.port)), "detach");
+    }
+    next_association_ = std::max(next_association_, state.association + 1);
+  }
+  synchronised_ = true;
+  if (policy_permit_) note(client_->load_policy(*policy_permit_, *policy_), "load policy");
+  for (auto const& [id, port] : ports_) send_port(port);
+  for (auto const& [address, route] : routes_) {
+    note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
+  }
+  if (lease_.ns != 0) note(client_->set_lease(lease_), "lease");
+  statistics_timer_ = loop_.after(kStatisticsPeriod, [this] {
+    struct Ask {
+      GateLink* self;
+      void operator()() const {
+        if (!self->client_) return;
+        (void)self->client_->request_statistics();
+        self->statistics_timer_ = self->loop_.after(kStatisticsPeriod, Ask{self});
+      }
+    };
+    Ask{this}();
+  });
+  handlers_.on_ready();
+}
+
+void GateLink::set_policy(Permit<PolicyLoad> permit, std::shared_ptr<CompiledPolicy const> policy) {
+  policy_permit_.emplace(std::move(permit));
+  policy_ = std::move(policy);
+  if (connected()) note(client_->load_policy(*policy_permit_, *policy_), "load policy");
+}
+
+void GateLink::send_port(PortRecord const& port) {
+  auto const label = monitor_.policy().find_label(port.label);
+  auto permit = monitor_.authorize(
+      PortAttach{port.vm, label.value_or(LabelId(kLabelsMax)), port.id, port.address},
+      read_wall_clock());
+  if (!permit) {
+    journal_.event("port_refused", port.vm.value(), "",
+                   describe(permit.error().record, monitor_.policy()));
+    return;
+  }
+  UniqueFd copy(::fcntl(port.descriptor.get(), F_DUPFD_CLOEXEC, 0));
+  note(client_->attach_port(std::move(*permit), port.kind, port.label, port.mac, port.mtu,
+                            std::move(copy)),
+       "attach port of " + port.vm.value());
+}
+
+void GateLink::attach(PortRecord port) {
+  auto const [at, added] = ports_.insert_or_assign(port.id, std::move(port));
+  if (connected()) send_port(at->second);
+}
+
+void GateLink::detach(PortId port) {
+  if (ports_.erase(port) != 0 && connected()) note(client_->detach_port(port), "detach port");
+}
+
+void GateLink::set_routes(std::vector<RemoteRoute> routes) {
+  std::map<std::uint32_t, RemoteRoute> next;
+  for (auto& route : routes) next.emplace(route.address.bits, std::move(route));
+  if (connected()) {
+    for (auto const& [address, route] : routes_) {
+      if (!next.contains(address)) note(client_->drop_route(route.address), "drop route");
+    }
+    for (auto const& [address, route] : next) {
+      auto const old = routes_.find(address);
+      bool const same = old != routes_.end() && old->second.peer == route.peer &&
+                        old->second.label == route.label && old->second.vm == route.vm;
+      if (!same)
+        note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
+    }
+  }
+  routes_ = std::move(next);
+}
+
+void GateLink::set_lease(Instant until) {
+  lease_ = until;
+  if (connected()) note(client_->set_lease(until), "lease");
+}
+
+Result<AssociationId> GateLink::open_association(AssociationSpec spec, AssociationKeys keys) {
+  if (!connected()) return fail(Errc::unreachable, "the gate is not connected");
+  AssociationId const id(next_association_++);
+  auto const label = monitor_.policy().find_label(spec.label);
+  auto permit =
+      monitor_.authorize(AssociationOpen{id, spec.peer_name, label.value_or(LabelId(kLabelsMax)),
+                                         spec.peer_member, spec.peer_attested},
+                         read_wall_clock());
+  if (!permit) return fail(Errc::denied, describe(permit.error().record, monitor_.policy()));
+  AssociationRecord record{id, spec.peer_name, spec.label, spec.revision};
+  // The gate replaces the association of the same peer and label itself; here the old one ends too.
+  for (auto& [old_id, old] : associations_) {
+    if (old.open && old.peer == spec.peer_name && old.label == spec.label) {
+      old.open = false;
+      old.reason = "rekeyed";
+      old.closed_at = read_monotonic_clock();
+    }
+  }
+  auto sent = client_->open_association(std::move(*permit), spec, std::move(keys));
+  if (!sent) return pass(sent);
+  awaited_.emplace(*sent, "open association with " + spec.peer_name.value());
+  associations_.emplace(id, std::move(record));
+  return id;
+}
+
+void GateLink::close_association(AssociationId id, gate::CloseReason reason,
+                                 std::string const& text) {
+  auto const found = associations_.find(id);
+  if (found == associations_.end() || !found->second.open) return;
+  found->second.reason = text;
+  if (!connected()) return retire(id, read_monotonic_clock());
+  auto const label = monitor_.policy().find_label(found->second.label);
+  auto permit = monitor_.authorize(
+      AssociationClose{id, found->second.peer, label.value_or(LabelId(kLabelsMax))},
+      read_wall_clock());
+  if (!permit) {
+    journal_.event("close_refused", found->second.peer.value(), "",
+                   describe(permit.error().record, monitor_.policy()));
+    return;
+  }
+  auto sent = client_->close_association(std::move(*permit), reason);
+  if (sent) closing_.emplace(*sent, id);
+  note(sent, "close association");
+}
+
+void GateLink::close_where(std::function<bool(AssociationRecord const&)> const& matches,
+                           gate::CloseReason reason, std::string const& text) {
+  std::vector<AssociationId> chosen;
+  for (auto const& [id, record] : associations_) {
+    if (record.open && matches(record)) chosen.push_back(id);
+  }
+  for (auto id : chosen) close_association(id, reason, text);
+}
+
+void GateLink::retire(AssociationId id, Instant at) {
+  auto const found = associations_.find(id);
+  if (found == associations_.end() || !found->second.open) return;
+  found->second.open = false;
+  found->second.closed_at = at;
+  handlers_.on_association_ended(found->second);
+  if (associations_.size() > kClosedAssociationsKept) {
+    std::erase_if(associations_, [&](auto const& entry) {
+      return !entry.second.open && entry.first != id &&
+             associations_.size() > kClosedAssociationsKept / 2;
+    });
+  }
+}
+
+std::vector<AssociationRecord> GateLink::associations() const {
+  std::vector<AssociationRecord> out;
+  for (auto const& [id, record] : associations_) out.push_back(record);
+  return out;
+}
+
+}  // namespace shamon
