@@ -244,7 +244,11 @@ Result<AssociationId> GateLink::open_association(AssociationSpec spec, Associati
                                          spec.peer_member, spec.peer_attested},
                          read_wall_clock());
   if (!permit) return fail(Errc::denied, describe(permit.error().record, monitor_.policy()));
-  AssociationRecord record{id, spec.peer_name, spec.label, spec.revision};
+  AssociationRecord record;
+  record.id = id;
+  record.peer = spec.peer_name;
+  record.label = spec.label;
+  record.revision = spec.revision;
   // The gate replaces the association of the same peer and label itself; here the old one ends too.
   for (auto& [old_id, old] : associations_) {
     if (old.open && old.peer == spec.peer_name && old.label == spec.label) {
