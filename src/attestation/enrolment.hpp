@@ -1,4 +1,5 @@
-// The authority's side of credential activation (TPM 2.0 Part 1 §24): prove that an AK lives in the TPM of an EK.
+// The authority's side of credential activation (TPM 2.0 Part 1 §24): prove that an AK lives in the
+// TPM of an EK.
 #pragma once
 
 #include "attestation/tpm.hpp"
@@ -10,7 +11,8 @@ namespace shamon {
 Result<CredentialBlob> make_credential(TpmPublicArea const& ek, ByteView ak_name, ByteView secret);
 
 /// EK certificate → roots, the certificate's key equals the EK public area. Errors: `untrusted`.
-Status verify_ek(Certificate const& ek_certificate, TpmPublicArea const& ek, std::vector<Certificate> const& intermediates,
+Status verify_ek(Certificate const& ek_certificate, TpmPublicArea const& ek,
+                 std::vector<Certificate> const& intermediates,
                  std::vector<Certificate> const& roots, WallTime now);
 
 }  // namespace shamon
