@@ -1,4 +1,5 @@
-// Platform configuration registers: banks of 24 digests, and the extend operation (TPM 2.0 Part 1 §17).
+// Platform configuration registers: banks of 24 digests, and the extend operation (TPM 2.0 Part 1
+// §17).
 #pragma once
 
 #include <array>

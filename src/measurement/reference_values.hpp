@@ -11,8 +11,8 @@
 
 namespace shamon {
 
-/// `component` is what is measured, by role: "firmware", "kernel", "initrd", "shamond", "shamon-gate",
-/// "config/gate", "policy", or "file:/usr/bin/boinc" for an IMA entry.
+/// `component` is what is measured, by role: "firmware", "kernel", "initrd", "shamond",
+/// "shamon-gate", "config/gate", "policy", or "file:/usr/bin/boinc" for an IMA entry.
 struct ReferenceValue {
   std::string component;
   Digest digest;
