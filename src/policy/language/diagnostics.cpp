@@ -59,7 +59,7 @@ std::string quoted(std::string_view text) {
 std::string did_you_mean(std::string_view written, std::span<const std::string_view> candidates) {
   if (written.size() > kComparedBytesMax) return "";
   // A third of the letters may be wrong: more would suggest strangers.
-  std::size_t best_distance = std::max<std::size_t>(1, written.size() / 3) + 1;
+  std::size_t best_distance = std::max<std::size_t>(1, (written.size() + 1) / 3) + 1;
   std::string_view best;
   for (std::string_view candidate : candidates) {
     if (candidate.size() > kComparedBytesMax) continue;

@@ -116,11 +116,10 @@ class LineParser {
   std::vector<Name> set(std::string const& what) {
     std::vector<Name> names;
     expect("{");
-    while (ok_ && !accept("}")) {
-      add_once(names, name(what + " or '}'"));
+    while (ok_ && (names.empty() || !accept("}"))) {
+      add_once(names, name(names.empty() ? what : what + " or '}'"));
       accept(",");
     }
-    if (ok_ && names.empty()) expected(what + " before '}'");
     return names;
   }
 
@@ -303,16 +302,15 @@ class LineParser {
     MapStatement out;
     out.site = name("a site's name");
     expect("{");
-    while (ok_ && !accept("}")) {
+    while (ok_ && (out.pairs.empty() || !accept("}"))) {
       MapStatement::Pair pair;
-      pair.theirs = name("their label or '}'");
+      pair.theirs = name(out.pairs.empty() ? "their label" : "their label or '}'");
       expect("=");
       pair.ours = name("our label");
       accept(",");
       if (out.pairs.size() == kListItemsMax) expected("at most " + std::to_string(kListItemsMax));
       out.pairs.push_back(std::move(pair));
     }
-    if (ok_ && out.pairs.empty()) expected("a pair like blue = green before '}'");
     return out;
   }
 

@@ -1,0 +1,198 @@
+#include "policy/decide.hpp"
+
+#include <initializer_list>
+
+#include <gtest/gtest.h>
+
+#include "policy/service.hpp"
+#include "policy/source.hpp"
+
+namespace shamon {
+namespace {
+
+constexpr char kPolicy[] = R"(coalition test revision 7
+type green_t results_t red_t blue_t
+label green { share green_t }
+label grass { share green_t results_t }
+label results { share results_t }
+label scrubber { guard }
+label hermit { }
+label red { share red_t }
+label blue { share blue_t }
+label purple { share red_t blue_t  wall none }
+label pink { wall red_t }
+wall vendors { red_t blue_t }
+allow green -> results udp/9000 icmp
+allow green <-> scrubber tcp/443 tcp/8000-8100
+allow scrubber <-> results
+allow red -> blue
+allow scrubber <-> scrubber udp/53
+)";
+
+class Decide : public ::testing::Test {
+ protected:
+  Decide() {
+    auto build = build_policy("test.policy", kPolicy);
+    if (build) policy_ = std::move(build->compiled);
+  }
+  void SetUp() override { ASSERT_EQ(policy_.label_count(), 9u) << "the test's policy must build"; }
+
+  LabelId id(char const* name) const {
+    return policy_.find_label(LabelName(name)).value_or(LabelId(999));
+  }
+  Decision ask(Operation operation, char const* a, char const* b, Service service = {}) const {
+    return decide({operation, id(a), id(b), service, policy_.revision(), nullptr}, policy_);
+  }
+  Decision ask_start(char const* a, std::initializer_list<char const*> running) const {
+    LabelSet set;
+    for (auto label : running) set.set(id(label).value());
+    return decide({Operation::start, id(a), {}, {}, policy_.revision(), &set}, policy_);
+  }
+
+  CompiledPolicy policy_;
+};
+
+struct FlowRow {
+  char const* from;
+  char const* to;
+  Service service;
+  Verdict verdict;
+  Reason reason;
+  std::uint32_t line;  ///< of the statement; 0: none
+};
+
+TEST_F(Decide, AFlowNeedsACommonTypeOrAnAllowInItsDirectionAndService) {
+  constexpr Verdict kYes = Verdict::allow;
+  constexpr Verdict kNo = Verdict::deny;
+  FlowRow const rows[] = {
+      {"green", "green", {6, 80}, kYes, Reason::same_label, 3},
+      {"green", "grass", {6, 80}, kYes, Reason::common_type, 3},
+      {"grass", "results", {}, kYes, Reason::common_type, 4},
+      {"green", "results", {17, 9000}, kYes, Reason::allow_statement, 13},
+      {"green", "results", {17, 8999}, kNo, Reason::service_not_allowed, 13},
+      {"green", "results", {17, 9001}, kNo, Reason::service_not_allowed, 13},
+      {"green", "results", {17, 9001, 9000}, kNo, Reason::service_not_allowed, 13},
+      {"green", "results", {1, 0}, kYes, Reason::allow_statement, 13},
+      {"green", "results", {}, kNo, Reason::service_not_allowed, 13},
+      {"results", "green", {17, 9000}, kNo, Reason::no_common_type, 5},
+      {"results", "green", {17, 40000, 9000}, kNo, Reason::no_common_type, 5},
+      {"green", "scrubber", {6, 443}, kYes, Reason::allow_statement, 14},
+      {"green", "scrubber", {17, 443}, kNo, Reason::service_not_allowed, 14},
+      {"scrubber", "green", {6, 40000, 443}, kYes, Reason::allow_statement, 14},
+      {"scrubber", "green", {6, 443, 40000}, kYes, Reason::allow_statement, 14},
+      {"scrubber", "green", {6, 40000, 444}, kNo, Reason::service_not_allowed, 14},
+      {"green", "scrubber", {6, 7999}, kNo, Reason::service_not_allowed, 14},
+      {"green", "scrubber", {6, 8000}, kYes, Reason::allow_statement, 14},
+      {"green", "scrubber", {6, 8100}, kYes, Reason::allow_statement, 14},
+      {"green", "scrubber", {6, 8101}, kNo, Reason::service_not_allowed, 14},
+      {"green", "scrubber", {6, 0}, kNo, Reason::service_not_allowed, 14},
+      {"scrubber", "results", {}, kYes, Reason::allow_statement, 15},
+      {"results", "scrubber", {47, 0}, kYes, Reason::allow_statement, 15},
+      {"red", "blue", {6, 22}, kYes, Reason::allow_statement, 16},
+      {"blue", "red", {6, 22}, kNo, Reason::no_common_type, 9},
+      {"red", "green", {6, 22}, kNo, Reason::no_common_type, 8},
+      {"hermit", "hermit", {6, 22}, kNo, Reason::no_common_type, 7},
+      {"scrubber", "scrubber", {17, 53}, kYes, Reason::allow_statement, 17},
+      {"scrubber", "scrubber", {6, 53}, kNo, Reason::service_not_allowed, 17},
+      {"nobody", "green", {6, 22}, kNo, Reason::unknown_label, 0},
+      {"green", "nobody", {6, 22}, kNo, Reason::unknown_label, 0},
+  };
+  for (auto const& row : rows) {
+    Decision const decision = ask(Operation::flow, row.from, row.to, row.service);
+    std::string const what = std::string(row.from) + " -> " + row.to + " " + to_string(row.service);
+    EXPECT_EQ(decision.verdict, row.verdict) << what;
+    EXPECT_EQ(decision.reason, row.reason) << what << ": " << to_string(decision.reason);
+    EXPECT_EQ(policy_.origin(decision.statement).line, row.line) << what;
+  }
+}
+
+TEST_F(Decide, MemoryEventsAndDevicesNeedACommonTypeWhateverIsAllowed) {
+  for (auto operation :
+       {Operation::share_memory, Operation::bind_event, Operation::assign_device}) {
+    EXPECT_TRUE(ask(operation, "green", "grass").allowed()) << to_string(operation);
+    EXPECT_TRUE(ask(operation, "grass", "green").allowed()) << to_string(operation);
+    EXPECT_TRUE(ask(operation, "green", "green").allowed()) << to_string(operation);
+    EXPECT_EQ(ask(operation, "scrubber", "results").reason, Reason::no_common_type);
+    EXPECT_EQ(ask(operation, "hermit", "hermit").reason, Reason::no_common_type);
+    EXPECT_EQ(ask(operation, "green", "nobody").reason, Reason::unknown_label);
+    EXPECT_EQ(ask(operation, "nobody", "green").reason, Reason::unknown_label);
+  }
+}
+
+struct StartRow {
+  char const* label;
+  std::initializer_list<char const*> running;
+  Reason reason;
+};
+
+TEST_F(Decide, NothingStartsAcrossAWall) {
+  StartRow const rows[] = {
+      {"red", {}, Reason::no_wall},
+      {"red", {"red"}, Reason::no_wall},
+      {"red", {"green", "results", "hermit"}, Reason::no_wall},
+      {"red", {"blue"}, Reason::chinese_wall},
+      {"blue", {"green", "red"}, Reason::chinese_wall},
+      {"purple", {"red", "blue"}, Reason::no_wall},
+      {"red", {"purple"}, Reason::no_wall},
+      {"pink", {"blue"}, Reason::chinese_wall},
+      {"pink", {"red"}, Reason::no_wall},
+      {"nobody", {}, Reason::unknown_label},
+  };
+  for (auto const& row : rows) {
+    Decision const decision = ask_start(row.label, row.running);
+    EXPECT_EQ(decision.reason, row.reason) << row.label;
+    EXPECT_EQ(decision.allowed(), row.reason == Reason::no_wall) << row.label;
+    if (row.reason == Reason::chinese_wall) {
+      EXPECT_EQ(policy_.origin(decision.statement).line, 12u);
+    }
+  }
+}
+
+TEST_F(Decide, AStartThatCannotBeJudgedIsDenied) {
+  Request request{Operation::start, id("red"), {}, {}, policy_.revision(), nullptr};
+  EXPECT_EQ(decide(request, policy_).reason, Reason::missing_input);
+  LabelSet running;
+  running.set(policy_.label_count());  // just outside: a label this policy does not know
+  request.running = &running;
+  EXPECT_EQ(decide(request, policy_).reason, Reason::unknown_label);
+}
+
+TEST_F(Decide, AssociationsNeedAKnownLabel) {
+  EXPECT_EQ(ask(Operation::associate, "green", "green").reason, Reason::label_known);
+  EXPECT_TRUE(ask(Operation::associate, "hermit", "hermit").allowed());
+  EXPECT_EQ(ask(Operation::associate, "nobody", "green").reason, Reason::unknown_label);
+}
+
+TEST_F(Decide, AnotherRevisionIsStale) {
+  for (std::uint64_t revision : {0u, 6u, 8u}) {
+    Request const request{Operation::flow,    id("green"), id("green"), {},
+                          Revision(revision), nullptr};
+    EXPECT_EQ(decide(request, policy_).reason, Reason::stale_revision) << revision;
+  }
+}
+
+TEST_F(Decide, AnUnknownOperationIsDenied) {
+  Decision const decision = ask(static_cast<Operation>(200), "green", "green");
+  EXPECT_FALSE(decision.allowed());
+  EXPECT_EQ(decision.reason, Reason::unknown_operation);
+}
+
+TEST(DecideEmpty, TheEmptyPolicyDeniesEveryOperation) {
+  CompiledPolicy const empty;
+  LabelSet const running;
+  for (int operation = 0; operation < 8; ++operation) {
+    Request const request{
+        static_cast<Operation>(operation), LabelId(0), LabelId(0), {}, Revision(0), &running};
+    EXPECT_FALSE(decide(request, empty).allowed()) << operation;
+  }
+}
+
+TEST(DecideStatic, TheDecisionIsSmallAndCannotThrow) {
+  static_assert(
+      noexcept(decide(std::declval<Request const&>(), std::declval<CompiledPolicy const&>())));
+  static_assert(std::is_trivially_copyable_v<Decision>);
+  EXPECT_LE(sizeof(Decision), 8u);
+}
+
+}  // namespace
+}  // namespace shamon

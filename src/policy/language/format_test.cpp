@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+
+#include "policy/source.hpp"
+
+namespace shamon {
+namespace {
+
+struct FormatRow {
+  char const* written;
+  char const* canonical;
+};
+
+TEST(Format, EveryStatementHasOneSpelling) {
+  FormatRow const rows[] = {
+      {"  coalition   boinc\trevision 7  ", "coalition boinc revision 7\n"},
+      {"type a,b c", "type a b c\n"},
+      {"label x{}", "label x { }\n"},
+      {"label x {guard integrity low secrecy open wall a share b,c}",
+       "label x { share b c  wall a  secrecy open  integrity low  guard }\n"},
+      {"label x { wall none }", "label x { wall none }\n"},
+      {"wall w{a,b}", "wall w { a b }\n"},
+      {"allow a->b", "allow a -> b\n"},
+      {"allow a<->b tcp/443, udp/1-2 icmp tcp", "allow a <-> b tcp/443 udp/1-2 icmp tcp\n"},
+      {"member host when location in {x} and attested within 120s and platform in {p q}",
+       "member host when platform in {p, q} and attested within 2m and location in {x}\n"},
+      {"member vm green when image in{a b}", "member vm green when image in {a, b}\n"},
+      {"goal a never reaches b except through {g}", "goal a never reaches b except through g\n"},
+      {"goal a never reaches b except through {g h}",
+       "goal a never reaches b except through {g, h}\n"},
+      {"map s{x=a,y=b}", "map s { x = a  y = b }\n"},
+      {"type a#  why  ", "type a  #  why\n"},
+      {"   # alone", "# alone\n"},
+      {"\n\n\ntype a\n\n\n\ntype b\n\n", "type a\n\ntype b\n"},
+      {"type a\r\ntype b\r\n", "type a\ntype b\n"},
+      {"", ""},
+  };
+  for (auto const& row : rows) {
+    auto const formatted = format_policy("p", row.written);
+    ASSERT_TRUE(formatted) << row.written << formatted.error().describe();
+    EXPECT_EQ(*formatted, row.canonical);
+    EXPECT_EQ(format_policy("p", *formatted).value(), *formatted) << "idempotent";
+  }
+}
+
+TEST(Format, WhatCannotBeReadIsNotRewritten) {
+  auto const formatted = format_policy("p", "type a\nlable x { }\n");
+  ASSERT_FALSE(formatted);
+  EXPECT_EQ(formatted.error().message,
+            "p:2:1: 'lable' does not start a statement; did you mean 'label'?");
+}
+
+}  // namespace
+}  // namespace shamon

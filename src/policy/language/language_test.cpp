@@ -1,0 +1,221 @@
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "label/limits.hpp"
+#include "policy/document.hpp"
+#include "policy/limits.hpp"
+#include "policy/source.hpp"
+
+namespace shamon {
+namespace {
+
+std::string refusals(std::string const& text) {
+  auto const build = build_policy("p", text);
+  if (build) return "accepted";
+  std::string all;
+  for (auto const& diagnostic : build.error()) all += diagnostic.describe() + "\n";
+  return all;
+}
+
+// A whole policy around one line in question, which is line 8.
+std::string around(std::string const& line) {
+  return "coalition c revision 1\n"
+         "type green_t red_t blue_t\n"
+         "label green { share green_t }\n"
+         "label red { share red_t }\n"
+         "label blue { share blue_t }\n"
+         "label filter { guard }\n"
+         "wall vendors { red_t blue_t }\n" +
+         line + "\n";
+}
+
+struct ErrorRow {
+  char const* line;
+  char const* message;  ///< from the column on
+};
+
+TEST(Language, EachMistakeIsNamedAtItsPlace) {
+  ErrorRow const rows[] = {
+      {"lable x { }", "1: 'lable' does not start a statement; did you mean 'label'?"},
+      {"zzz", "1: 'zzz' does not start a statement"},
+      {"allow gren <-> green", "7: label 'gren' is not defined; did you mean 'green'?"},
+      {"allow green <-> grene", "17: label 'grene' is not defined; did you mean 'green'?"},
+      {"allow green <-> zzzzzz", "17: label 'zzzzzz' is not defined"},
+      {"allow green red", "13: expected '->' or '<->', found 'red'"},
+      {"allow green ->", "15: expected a label, found the end of the line"},
+      {"allow green -> red tcp/443",
+       "20: TCP informs both ends, so it cannot be one-way; write '<->'"},
+      {"allow green -> red tcp", "20: TCP informs both ends, so it cannot be one-way; write '<->'"},
+      {"allow green -> red udp/0", "20: a port is a number from 1 to 65535"},
+      {"allow green -> red udp/65536", "20: a port is a number from 1 to 65535"},
+      {"allow green -> red udp/9-8", "20: a port range ends with a port not below its first"},
+      {"allow green -> red any", "20: leave out 'any': an allow without service allows every one"},
+      {"allow green -> red sctp/1",
+       "20: 'sctp/1' is not a service; write tcp/443, udp/9000, udp/9000-9010, tcp, udp, icmp or "
+       "any"},
+      {"type green_t", "6: type 'green_t' is already defined on line 2"},
+      {"type", "5: expected a type's name, found the end of the line"},
+      {"type a a", "8: 'a' is there twice"},
+      {"type guard", "6: 'guard' is a word of the language"},
+      {"label internet { }", "7: 'internet' is a word of the language"},
+      {"label green { }", "7: label 'green' is already defined on line 3"},
+      {"label x", "8: expected '{', found the end of the line"},
+      {"label x { share }", "17: expected a type's name, found '}'"},
+      {"label x { share green_t",
+       "24: expected an attribute (share, wall, secrecy, integrity, guard) or '}', found the end "
+       "of the line"},
+      {"label x { share gren_t }", "17: type 'gren_t' is not defined; did you mean 'green_t'?"},
+      {"label x { shear green_t }",
+       "11: 'shear' is not an attribute of a label; did you mean 'share'?"},
+      {"label x { guard guard }", "17: 'guard' is there twice"},
+      {"label x { secrecy high }",
+       "19: 'high' is not a level of secrecy (open, internal, confidential, secret)"},
+      {"label x { integrity open }", "21: 'open' is not a level of integrity (low, medium, high)"},
+      {"label x { share red_t blue_t }",
+       "7: label 'x' stands on both sides of wall 'vendors' and could never start; say 'wall none' "
+       "or name its side with 'wall TYPE'"},
+      {"label x { wall red_t blue_t }",
+       "7: label 'x' stands on both sides of wall 'vendors' and could never start; say 'wall none' "
+       "or name its side with 'wall TYPE'"},
+      {"wall w { red_t }", "17: a wall needs at least two types to keep apart"},
+      {"wall w { }", "10: expected a type's name, found '}'"},
+      {"wall vendors { red_t green_t }", "6: wall 'vendors' is already defined on line 7"},
+      {"coalition d revision 2", "1: the coalition is already named on line 1"},
+      {"member host", "12: expected 'when', found the end of the line"},
+      {"member guest when", "8: expected 'host' or 'vm', found 'guest'"},
+      {"member host when",
+       "17: expected a condition (platform, attested, location), found the end of the line"},
+      {"member host when platfrom in {a}",
+       "18: 'platfrom' is not a condition on machines; did you mean 'platform'?"},
+      {"member host when platform in {a} and platform in {b}", "38: 'platform' is there twice"},
+      {"member host when platform in {a} or location in {b}",
+       "34: expected the end of the line, found 'or'"},
+      {"member host when attested within 0s",
+       "34: expected a duration like 60s (units ms, s, m, h), found '0s'"},
+      {"member host when attested within 60",
+       "34: expected a duration like 60s (units ms, s, m, h), found '60'"},
+      {"member host when attested within 8761h",
+       "34: expected a duration like 60s (units ms, s, m, h), found '8761h'"},
+      {"member vm grene when image in {a}",
+       "11: label 'grene' is not defined; did you mean 'green'?"},
+      {"goal green never reaches gren", "26: label 'gren' is not defined; did you mean 'green'?"},
+      {"goal green never reaches green", "26: a label always reaches itself"},
+      {"goal green never reaches red except through blue", "45: label 'blue' is not a guard"},
+      {"goal green reaches red", "12: expected 'never', found 'reaches'"},
+      {"map s { }", "9: expected their label, found '}'"},
+      {"map s { a = gren }", "13: label 'gren' is not defined; did you mean 'green'?"},
+      {"map s { a = green a = red }", "19: 'a' is mapped twice"},
+      {"label x { } y", "13: expected the end of the line, found 'y'"},
+      {"type $x", "6: unexpected character '$'"},
+      {"type \x01", "6: unexpected character '?'"},
+      {"label -x { }", "7: expected the label's name, found '-x'"},
+  };
+  for (auto const& row : rows) {
+    EXPECT_EQ(refusals(around(row.line)), "p:8:" + std::string(row.message) + "\n") << row.line;
+  }
+}
+
+TEST(Language, AllMistakesOfAFileAreToldAtOnceInItsOrder) {
+  std::string text = "coalition c revision 1\nlabel green { share nothing_t }\n";
+  for (int i = 0; i < 20; ++i) text += "allow gren -> green udp/0" + std::to_string(i) + "\n";
+  text += "allow gren -> gruen\n";
+  auto const build = build_policy("p", text);
+  ASSERT_FALSE(build);
+  ASSERT_EQ(build.error().size(), 23u);
+  for (std::size_t i = 1; i < build.error().size(); ++i) {
+    EXPECT_LE(build.error()[i - 1].line, build.error()[i].line);
+  }
+  EXPECT_EQ(build.error().back().describe(),
+            "p:23:15: label 'gruen' is not defined; did you mean 'green'?");
+}
+
+TEST(Language, NoMoreMistakesAreToldThanAnyoneReads) {
+  std::string text;
+  for (std::size_t i = 0; i < 2 * kDiagnosticsMax; ++i) text += "?\n";
+  auto const build = build_policy("p", text);
+  ASSERT_FALSE(build);
+  EXPECT_EQ(build.error().size(), kDiagnosticsMax);
+}
+
+TEST(Language, ACoalitionMustBeNamedWithARevisionAboveZero) {
+  EXPECT_EQ(refusals(""), "p:1:1: 'coalition NAME revision N' is missing\n");
+  EXPECT_EQ(refusals("type a\n\n"), "p:2:1: 'coalition NAME revision N' is missing\n");
+  EXPECT_EQ(refusals("coalition c revision 1"), "accepted");
+  EXPECT_EQ(refusals("coalition c revision 18446744073709551615"), "accepted");
+  for (char const* revision : {"0", "-1", "01", "18446744073709551616", "x", "1.0"}) {
+    EXPECT_NE(refusals(std::string("coalition c revision ") + revision), "accepted") << revision;
+  }
+}
+
+TEST(Language, LimitsHoldExactly) {
+  auto repeat = [](std::size_t count, auto line) {
+    std::string text = "coalition c revision 1\n";
+    for (std::size_t i = 0; i < count; ++i) text += line(std::to_string(i)) + "\n";
+    return text;
+  };
+  struct {
+    std::string what;
+    std::size_t max;
+    std::function<std::string(std::string)> line;
+  } const rows[] = {
+      {"labels", kLabelsMax, [](std::string i) { return "label l" + i + " { }"; }},
+      {"types", kTypesMax, [](std::string i) { return "type t" + i; }},
+      {"machine statements", kHostConditionsMax,
+       [](std::string i) { return "member host when platform in {p" + i + "}"; }},
+  };
+  for (auto const& row : rows) {
+    EXPECT_EQ(refusals(repeat(row.max, row.line)), "accepted") << row.what;
+    EXPECT_NE(refusals(repeat(row.max + 1, row.line)), "accepted") << row.what;
+  }
+  auto allows = [&](std::size_t count) {
+    std::string text = around("");
+    for (std::size_t i = 1; i <= count; ++i) {
+      text += "allow red -> green udp/" + std::to_string(i) + "\n";
+    }
+    return refusals(text);
+  };
+  EXPECT_EQ(allows(kRulesPerPairMax), "accepted");
+  EXPECT_EQ(allows(kRulesPerPairMax + 1),
+            "p:41:1: more than 32 services from one label to another; use a port range, or allow "
+            "all\n");
+  std::string const longest = "#" + std::string(kStatementBytesMax - 1, 'x');
+  EXPECT_EQ(refusals(around(longest)), "accepted");
+  EXPECT_NE(refusals(around(longest + "x")), "accepted");
+}
+
+TEST(Language, TheDocumentKeepsEveryStatementWithItsPlace) {
+  auto const build = build_policy("dir/p.policy", around("allow green->red udp/9000,icmp# why\r") +
+                                                      "goal internet never reaches green\n"
+                                                      "map campus-b { blue = green, verde = red }\n"
+                                                      "label x { secrecy secret integrity high }");
+  ASSERT_TRUE(build) << build.error().front().describe();
+  PolicyDocument const& document = *build->document;
+  ASSERT_EQ(document.allows.size(), 1u);
+  AllowStatement const& allow = document.allows[0];
+  EXPECT_EQ(allow.origin.text, "allow green->red udp/9000,icmp");
+  EXPECT_EQ(allow.origin.line, 8u);
+  EXPECT_FALSE(allow.two_way);
+  EXPECT_EQ(allow.services.size(), 2u);
+  EXPECT_EQ(build->compiled.origin(allow.origin.statement).file, "dir/p.policy");
+  EXPECT_EQ(build->compiled.origin(allow.origin.statement).line, 8u);
+  ASSERT_EQ(document.goals.size(), 1u);
+  EXPECT_EQ(document.goals[0].from.text, kInternet);
+  ASSERT_EQ(document.maps.size(), 1u);
+  EXPECT_EQ(document.maps[0].pairs[1].ours.text, "red");
+  EXPECT_EQ(document.labels.back().secrecy->text, "secret");
+}
+
+TEST(Language, AnAllowThatLimitsNothingIsNoted) {
+  auto const build = build_policy("p", around("allow green <-> green tcp/443"));
+  ASSERT_TRUE(build);
+  ASSERT_EQ(build->notes.size(), 1u);
+  EXPECT_EQ(build->notes[0].describe(),
+            "p:8:1: these labels share a type, so all services are allowed, not only the named");
+  auto const plain = build_policy("p", around("allow green <-> red tcp/443"));
+  ASSERT_TRUE(plain);
+  EXPECT_TRUE(plain->notes.empty());
+}
+
+}  // namespace
+}  // namespace shamon
