@@ -108,10 +108,18 @@ struct PlacedRule {
   std::size_t pair = 0;
   ServiceRule rule;
   auto key() const {
-    return std::tuple(pair, rule.protocol, rule.port_low, rule.port_high, !rule.either_port,
-                      rule.statement);
+    return std::tuple(pair, rule.low, rule.span, !rule.either_port, rule.statement);
   }
 };
+
+ServiceRule rule_of(AllowRule const& allow) {
+  ServiceRule rule{0, UINT32_MAX, allow.two_way, allow.statement};
+  if (allow.protocol != 0) {
+    rule.low = service_key(allow.protocol, allow.port_low);
+    rule.span = std::uint32_t{allow.port_high} - allow.port_low;
+  }
+  return rule;
+}
 
 /// One rule per direction; sorted so that a pair's rules lie together, those for every service
 /// first.
@@ -119,8 +127,7 @@ std::vector<PlacedRule> place_rules(PolicyRules const& rules) {
   std::vector<PlacedRule> placed;
   std::size_t const count = rules.labels.size();
   for (auto const& allow : rules.allows) {
-    ServiceRule const rule{allow.protocol, allow.two_way, allow.port_low, allow.port_high,
-                           allow.statement};
+    ServiceRule const rule = rule_of(allow);
     placed.push_back({allow.from.value() * count + allow.to.value(), rule});
     if (allow.two_way && allow.from != allow.to) {
       placed.push_back({allow.to.value() * count + allow.from.value(), rule});

@@ -18,13 +18,12 @@ StatementId statement_of(Tables const& tables, LabelId label) noexcept {
   return tables.rules.labels[label.value()].statement;
 }
 
-bool matches(ServiceRule const& rule, Service service) noexcept {
-  if (rule.protocol == 0) return true;
-  auto in_range = [&](std::uint16_t port) {
-    return port >= rule.port_low && port <= rule.port_high;
-  };
-  return rule.protocol == service.protocol &&
-         (in_range(service.port) || (rule.either_port && in_range(service.source_port)));
+/// Without branches, because decide() tries up to kRulesPerPairMax of them and which one fits is
+/// nobody's to predict. Unsigned wrap-around makes each range one comparison.
+bool matches(ServiceRule const& rule, std::uint32_t key, std::uint32_t reply_key) noexcept {
+  auto const to_port = static_cast<unsigned>(key - rule.low <= rule.span);
+  auto const from_port = static_cast<unsigned>(reply_key - rule.low <= rule.span);
+  return (to_port | (from_port & static_cast<unsigned>(rule.either_port))) != 0;
 }
 
 /// STE alone: shared memory, events and devices inform both sides, so no `allow` can help.
@@ -41,8 +40,10 @@ Decision decide_flow(Request const& request, Tables const& tables) noexcept {
   PairCell const& cell = tables.pair(request.subject, request.object);
   if (cell.common_type || cell.rule_count == 0) return decide_sharing(request, tables);
   ServiceRule const* const first = &tables.service_rules[cell.first_rule];
+  std::uint32_t const key = service_key(request.service.protocol, request.service.port);
+  std::uint32_t const reply = service_key(request.service.protocol, request.service.source_port);
   for (ServiceRule const* rule = first; rule != first + cell.rule_count; ++rule) {
-    if (matches(*rule, request.service)) return allow(Reason::allow_statement, rule->statement);
+    if (matches(*rule, key, reply)) return allow(Reason::allow_statement, rule->statement);
   }
   return deny(Reason::service_not_allowed, first->statement);
 }

@@ -7,12 +7,17 @@
 
 namespace shamon {
 
-/// One service rule of a pair of labels, in the order decide() tries them.
+/// A protocol and a port as one number, so that a range of ports is a range of numbers.
+constexpr std::uint32_t service_key(std::uint8_t protocol, std::uint16_t port) noexcept {
+  return std::uint32_t{protocol} << 16 | port;
+}
+
+/// One service rule of a pair of labels, in the order decide() tries them: the services with keys
+/// from `low` to `low + span`. Every service: from 0 to the greatest number.
 struct ServiceRule {
-  std::uint8_t protocol = 0;  ///< 0: any
-  bool either_port = false;   ///< two-way: the source port may carry the service
-  std::uint16_t port_low = 0;
-  std::uint16_t port_high = 0;
+  std::uint32_t low = 0;
+  std::uint32_t span = 0;
+  bool either_port = false;  ///< two-way: the source port may carry the service
   StatementId statement;
 };
 
