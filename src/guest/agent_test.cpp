@@ -1,0 +1,66 @@
+#include "guest/agent.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/fd.hpp"
+
+namespace shamon::guest {
+namespace {
+
+std::vector<Frame> frames_in(Bytes const& bytes) {
+  FrameReader reader;
+  reader.feed(bytes);
+  std::vector<Frame> out;
+  for (auto next = reader.next(); next && *next; next = reader.next()) out.push_back(**next);
+  return out;
+}
+
+TEST(Agent, AnswersAChallengeWithEvidenceOrTheReasonWhyNot) {
+  bool broken = false;
+  Agent agent([&](Challenge const& challenge) -> Result<Evidence> {
+    if (broken) return fail(Errc::tpm, "no vTPM");
+    Evidence evidence;
+    evidence.attest = challenge.nonce;
+    return evidence;
+  });
+  Challenge challenge;
+  challenge.nonce = {1, 2, 3};
+  ASSERT_TRUE(agent.receive(encode_frame(ChallengeFrame{7, challenge})).has_value());
+  broken = true;
+  ASSERT_TRUE(agent.receive(encode_frame(ChallengeFrame{8, challenge})).has_value());
+  auto const out = frames_in(agent.output());
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(std::get<EvidenceFrame>(out[0]).sequence, 7u);
+  EXPECT_EQ(std::get<EvidenceFrame>(out[0]).evidence.attest, challenge.nonce);
+  EXPECT_EQ(std::get<FailureFrame>(out[1]).sequence, 8u);
+  EXPECT_NE(std::get<FailureFrame>(out[1]).text.find("no vTPM"), std::string::npos);
+}
+
+TEST(Agent, MatchesAnswersToQuestionsAndIgnoresStrayOnes) {
+  Agent agent([](Challenge const&) -> Result<Evidence> { return Evidence{}; });
+  std::string heard;
+  agent.ask(Question::label, "", [&](AnswerFrame const& a) { heard = a.text; });
+  auto const asked = std::get<QueryFrame>(frames_in(agent.output()).at(0));
+  ASSERT_TRUE(
+      agent.receive(encode_frame(AnswerFrame{asked.sequence + 5, true, "stray"})).has_value());
+  EXPECT_EQ(heard, "");
+  ASSERT_TRUE(agent.receive(encode_frame(AnswerFrame{asked.sequence, true, "green"})).has_value());
+  EXPECT_EQ(heard, "green");
+}
+
+TEST(Agent, RefusesFramesThatOnlyAGuestSends) {
+  Agent agent([](Challenge const&) -> Result<Evidence> { return Evidence{}; });
+  EXPECT_FALSE(agent.receive(encode_frame(QueryFrame{1, Question::label, ""})).has_value());
+}
+
+TEST(LogSuffix, StartsAtTheOffsetOrOverAgain) {
+  std::string const path = testing::TempDir() + "shamon_log_suffix";
+  ASSERT_TRUE(write_file_atomically(path, Bytes{1, 2, 3, 4}).has_value());
+  EXPECT_EQ(read_log_suffix(path, 1)->bytes, (Bytes{2, 3, 4}));
+  EXPECT_EQ(read_log_suffix(path, 4)->bytes, Bytes{});
+  EXPECT_EQ(read_log_suffix(path, 5)->bytes.size(), 4u);
+  EXPECT_EQ(read_log_suffix(path, 5)->offset, 0u);
+}
+
+}  // namespace
+}  // namespace shamon::guest
