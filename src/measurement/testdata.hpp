@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/fd.hpp"
@@ -13,7 +14,7 @@ namespace shamon::testdata {
 /// Our own recordings: always there.
 inline Bytes captured(std::string const& name) {
   Result<Bytes> content =
-      read_file(std::string(SHAMON_SOURCE_DIR) + "/tests/data/captured/" + name);
+      read_file(fmt::format("{}/tests/data/captured/{}", SHAMON_SOURCE_DIR, name));
   if (!content) {
     ADD_FAILURE() << content.error().describe();
     return {};
@@ -23,7 +24,8 @@ inline Bytes captured(std::string const& name) {
 
 /// Third-party inputs stand beside the source tree, where they may be missing.
 inline std::optional<Bytes> shared(std::string const& name) {
-  Result<Bytes> content = read_file(std::string(SHAMON_SOURCE_DIR) + "/../shared/testdata/" + name);
+  Result<Bytes> content =
+      read_file(fmt::format("{}/../shared/testdata/{}", SHAMON_SOURCE_DIR, name));
   if (!content) return std::nullopt;
   return *content;
 }
