@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "attestation/appraisal.hpp"
+#include "attestation/tpm.hpp"
 #include "coalition/messages/common.hpp"
 #include "host/agent_channel.hpp"
 #include "host/gate_link.hpp"
