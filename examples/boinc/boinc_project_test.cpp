@@ -104,8 +104,8 @@ TEST_F(ProjectTest, AJobGoesOutAndComesBackCorrect) {
   EXPECT_THAT(schedule("<work_req_seconds>1.5</work_req_seconds>"),
               HasSubstr("<name>job_1</name>"));
   EXPECT_THAT(project_.answer({"GET", "/download/job_1_in", "", 0}, "c", 0),
-              HasSubstr("\r\n\r\n10000000 10150000\n"));
-  auto const primes = std::to_string(count_primes_by_sieve({10'000'000, 10'150'000}));
+              HasSubstr("\r\n\r\n10000000 10300000\n"));
+  auto const primes = std::to_string(count_primes_by_sieve({10'000'000, 10'300'000}));
   EXPECT_THAT(upload("job_1_out", primes + "\n"), HasSubstr("<status>0</status>"));
   log_.clear();
   EXPECT_THAT(schedule("<result><name>job_1</name></result>"), HasSubstr("<result_ack>"));

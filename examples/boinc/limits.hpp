@@ -15,7 +15,7 @@ inline constexpr std::size_t kJobsInProgressMax = 5;     ///< per client
 inline constexpr std::size_t kJobsRememberedMax = 4096;  ///< older ones are forgotten
 inline constexpr std::size_t kReportsPerRequestMax = 64;
 /// Numbers a job looks at. Trial division makes that ~3 s of work in an emulated guest.
-inline constexpr std::uint64_t kNumbersPerJob = 150'000;
+inline constexpr std::uint64_t kNumbersPerJob = 300'000;
 inline constexpr std::uint64_t kFirstNumber = 10'000'000;
 
 }  // namespace boinc_example

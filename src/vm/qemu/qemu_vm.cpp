@@ -1,0 +1,69 @@
+#include "vm/qemu/qemu_vm.hpp"
+
+#include <unistd.h>
+
+#include "vm/limits.hpp"
+
+namespace shamon {
+
+QemuVm::~QemuVm() {
+  parts_.qemu.kill();
+  parts_.vtpm.kill();
+  ::unlink(parts_.console_path.c_str());
+}
+
+bool QemuVm::has_ended() const {
+  return state_ == VmState::stopped || parts_.qemu.has_ended();
+}
+
+VmState QemuVm::state() const {
+  std::lock_guard const lock(mutex_);
+  if (state_ == VmState::stopped) return VmState::stopped;
+  return parts_.qemu.has_ended() ? VmState::failed : state_;
+}
+
+Result<PortDescriptor> QemuVm::take_port() {
+  std::lock_guard const lock(mutex_);
+  if (!parts_.network) return fail(Errc::conflict, "the port was taken before");
+  return PortDescriptor{std::move(parts_.network), PortDescriptor::Kind::datagram};
+}
+
+Result<std::optional<UniqueFd>> QemuVm::take_agent_channel() {
+  std::lock_guard const lock(mutex_);
+  if (!parts_.agent) return fail(Errc::conflict, "the agent channel was taken before");
+  return std::optional<UniqueFd>(std::move(parts_.agent));
+}
+
+Status QemuVm::command(char const* name, VmState next) {
+  if (has_ended()) return fail(Errc::not_found, "the VM has ended");
+  auto const done = qmp_.execute(name);
+  if (!done) return pass(done, parts_.name.value());
+  state_ = next;
+  return {};
+}
+
+Status QemuVm::suspend() {
+  std::lock_guard const lock(mutex_);
+  return command("stop", VmState::suspended);
+}
+
+Status QemuVm::resume(Permit<VmStart>&& permit) {
+  std::lock_guard const lock(mutex_);
+  if (permit.operation().vm != parts_.name) return fail(Errc::denied, "permit of another VM");
+  return command("cont", VmState::running);
+}
+
+Status QemuVm::stop(Permit<VmStop>&& permit) {
+  std::lock_guard const lock(mutex_);
+  if (permit.operation().vm != parts_.name) return fail(Errc::denied, "permit of another VM");
+  // QEMU may be gone between the question and the command: that is stopped as well.
+  if (!has_ended()) {
+    (void)qmp_.execute("quit");
+    if (!parts_.qemu.wait(kQuitTimeout)) parts_.qemu.kill();
+  }
+  parts_.vtpm.kill();
+  state_ = VmState::stopped;
+  return {};
+}
+
+}  // namespace shamon

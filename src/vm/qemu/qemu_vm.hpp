@@ -1,0 +1,47 @@
+// One running QEMU guest.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "vm/driver.hpp"
+#include "vm/process.hpp"
+#include "vm/qemu/qmp.hpp"
+
+namespace shamon {
+
+/// Thread-safe. `starter` is kept because the processes end with its thread.
+class QemuVm final : public VmHandle {
+ public:
+  struct Parts {
+    std::shared_ptr<ProcessStarter> starter;
+    VmName name;
+    std::string console_path;
+    ChildProcess vtpm;
+    ChildProcess qemu;
+    UniqueFd network;
+    UniqueFd agent;
+  };
+  QemuVm(Parts parts, QmpConnection qmp) : parts_(std::move(parts)), qmp_(std::move(qmp)) {}
+  ~QemuVm() override;
+
+  VmState state() const override;
+  Result<PortDescriptor> take_port() override;
+  Result<std::optional<UniqueFd>> take_agent_channel() override;
+  std::string console_path() const override { return parts_.console_path; }
+  int exit_fd() const override { return parts_.qemu.pid_fd(); }
+  Status suspend() override;
+  Status resume(Permit<VmStart>&& permit) override;
+  Status stop(Permit<VmStop>&& permit) override;
+
+ private:
+  bool has_ended() const;
+  Status command(char const* name, VmState next);
+
+  mutable std::mutex mutex_;
+  Parts parts_;
+  QmpConnection qmp_;
+  VmState state_ = VmState::running;
+};
+
+}  // namespace shamon
