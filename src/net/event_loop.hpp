@@ -22,7 +22,8 @@ class EventLoop {
   EventLoop(EventLoop const&) = delete;
   EventLoop& operator=(EventLoop const&) = delete;
 
-  /// Calls `handler` when `fd` has any of `events` (EPOLLIN, EPOLLOUT, …). The fd stays the caller's.
+  /// Calls `handler` when `fd` has any of `events` (EPOLLIN, EPOLLOUT, …). The fd stays the
+  /// caller's.
   void watch(int fd, std::uint32_t events, Handler handler);
   void change(int fd, std::uint32_t events);
   void unwatch(int fd);  ///< safe inside a handler, also its own
@@ -36,7 +37,7 @@ class EventLoop {
   /// Calls `task` on each delivery of the signal (signalfd).
   void on_signal(int signal_number, Task task);
 
-  void run();   ///< until stop()
+  void run();  ///< until stop()
   void stop();
   /// Runs until `done` returns true or `limit` has passed; returns done().
   bool run_until(std::function<bool()> const& done, Duration limit);

@@ -16,14 +16,18 @@
 namespace shamon {
 
 /// Credentials of the process at the other end of a UNIX socket (SO_PEERCRED).
-struct LocalPeer { unsigned uid = 0; unsigned gid = 0; int pid = 0; };
+struct LocalPeer {
+  unsigned uid = 0;
+  unsigned gid = 0;
+  int pid = 0;
+};
 
 struct HttpRequest {
   std::string method;
-  std::string path;                          ///< decoded, without the query
-  std::map<std::string, std::string> query;  ///< decoded
+  std::string path;                            ///< decoded, without the query
+  std::map<std::string, std::string> query;    ///< decoded
   std::map<std::string, std::string> headers;  ///< names in lower case
-  std::string body;                          ///< at most ServerLimits::body_bytes_max
+  std::string body;                            ///< at most ServerLimits::body_bytes_max
   std::optional<Certificate> peer_certificate;
   std::optional<LocalPeer> local_peer;
   std::map<std::string, std::string> parameters;  ///< {name} parts of the route
@@ -36,7 +40,11 @@ struct HttpResponse {
 };
 
 /// One event of a stream: `id` is a revision, `name` the event type, `data` one line of text.
-struct ServerSentEvent { std::string id; std::string name; std::string data; };
+struct ServerSentEvent {
+  std::string id;
+  std::string name;
+  std::string data;
+};
 
 /// A client that listens. Lives as long as someone holds it.
 class EventStream {
@@ -74,16 +82,23 @@ class HttpServer {
   void route(std::string method, std::string pattern, Handler handler);
   Result<Endpoint> listen_tls(Endpoint at, std::shared_ptr<TlsContext const> tls);  ///< port 0: any
   Status listen_unix(std::string const& path, unsigned mode);
+  /// For the certificate's renewal: later connections use it.
+  void set_tls(std::shared_ptr<TlsContext const> tls);
   std::size_t connection_count() const noexcept;
+  struct State;  ///< for net/ only
 
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 
 /// Where a server is.
-struct TlsTarget { Endpoint endpoint; std::shared_ptr<TlsContext const> tls; };
-struct UnixTarget { std::string path; };
+struct TlsTarget {
+  Endpoint endpoint;
+  std::shared_ptr<TlsContext const> tls;
+};
+struct UnixTarget {
+  std::string path;
+};
 using HttpTarget = std::variant<TlsTarget, UnixTarget>;
 
 struct HttpCall {

@@ -16,11 +16,11 @@ inline constexpr std::size_t kFrameBytesMax = 8u << 20;
 class FrameConnection {
  public:
   struct Handlers {
-    std::function<void()> on_ready;             ///< handshake done
+    std::function<void()> on_ready;  ///< handshake done
     std::function<void(ByteView)> on_frame;
-    std::function<void(Error)> on_closed;       ///< once; the connection is then dead
+    std::function<void(Error)> on_closed;  ///< once; the connection is then dead
   };
-  virtual ~FrameConnection() = default;         ///< closes
+  virtual ~FrameConnection() = default;  ///< closes
   virtual void set_handlers(Handlers handlers) = 0;
   virtual void send(ByteView payload) = 0;
   virtual void close() = 0;

@@ -1,0 +1,291 @@
+#include <deque>
+
+#include "net/channel.hpp"
+#include "net/http.hpp"
+#include "net/http_parser.hpp"
+#include "net/http_text.hpp"
+#include "net/limits.hpp"
+#include "net/server_sent_events.hpp"
+#include "net/socket.hpp"
+
+namespace shamon {
+namespace {
+
+constexpr HttpParser::Bounds kResponseBounds{kClientHeaderBytesMax, kClientBodyBytesMax};
+
+std::shared_ptr<Channel> open_channel(EventLoop& loop, HttpTarget const& target,
+                                      ChannelEvents& events) {
+  if (auto const* tls = std::get_if<TlsTarget>(&target)) {
+    if (!tls->tls) {
+      return Channel::connecting(loop, fail(Errc::invalid, "no TLS context"), nullptr, events);
+    }
+    return Channel::connecting(loop, start_connect(tls->endpoint), tls->tls, events);
+  }
+  return Channel::connecting(loop, start_connect(std::get<UnixTarget>(target).path), nullptr,
+                             events);
+}
+
+std::string host_of(HttpTarget const& target) {
+  auto const* tls = std::get_if<TlsTarget>(&target);
+  return tls != nullptr ? to_string(tls->endpoint) : "localhost";
+}
+
+/// May be sent twice without harm (RFC 9110 §9.2.2).
+bool is_idempotent(std::string const& method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE";
+}
+
+}  // namespace
+
+struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<HttpClient::State> {
+  struct Waiting {
+    std::uint64_t number;
+    std::string method;
+    std::string text;
+    Done done;
+    EventLoop::TimerId timer;
+    bool retried = false;
+  };
+
+  EventLoop& loop;
+  HttpTarget target;
+  std::deque<Waiting> queue;  ///< the front is in flight if in_flight
+  std::shared_ptr<Channel> channel;
+  std::unique_ptr<HttpParser> parser;
+  std::uint64_t next_number = 1;
+  bool in_flight = false;
+  bool reused = false;  ///< the connection has answered before
+
+  State(EventLoop& on_loop, HttpTarget to) : loop(on_loop), target(std::move(to)) {}
+
+  void disconnect() {
+    if (channel) channel->close();
+    channel.reset();
+    parser.reset();
+    in_flight = false;
+    reused = false;
+  }
+
+  void start_next() {
+    if (in_flight || queue.empty()) return;
+    if (!channel) channel = open_channel(loop, target, *this);
+    if (!channel->ready()) return;
+    in_flight = true;
+    parser = std::make_unique<HttpParser>(HttpParser::Kind::response, kResponseBounds);
+    if (queue.front().method == "HEAD") parser->expect_no_body();
+    channel->send(queue.front().text);
+  }
+
+  /// Takes the front off the queue and answers it; the caller goes on with the next.
+  void finish_front(Result<HttpResponse> result) {
+    Waiting const front = std::move(queue.front());
+    queue.pop_front();
+    in_flight = false;
+    loop.cancel(front.timer);
+    front.done(std::move(result));
+  }
+
+  void channel_ready() override {
+    auto const self = shared_from_this();
+    start_next();
+  }
+
+  void channel_data(ByteView plain) override {
+    auto const self = shared_from_this();
+    if (!in_flight) return lose(Error{Errc::malformed, "HTTP: an answer nobody asked for", {}});
+    if (auto status = parser->feed(plain); !status) return lose(status.error());
+    while (in_flight && parser->done()) {
+      int const status = parser->status();
+      if (status >= 100 && status < 200) {  // an interim answer; the real one follows
+        Bytes const rest = parser->take_rest();
+        parser = std::make_unique<HttpParser>(HttpParser::Kind::response, kResponseBounds);
+        if (auto more = parser->feed(rest); !more) return lose(more.error());
+        continue;
+      }
+      bool const keep = parser->keep_alive() && parser->take_rest().empty();
+      HttpResponse response = parser->take_response();
+      parser.reset();
+      if (keep) {
+        reused = true;
+      } else {
+        disconnect();
+      }
+      finish_front(std::move(response));
+      start_next();
+      return;
+    }
+  }
+
+  void channel_closed(Error why) override {
+    auto const self = shared_from_this();
+    lose(std::move(why));
+  }
+
+  /// The connection is of no more use: the call on it fails, or is sent again where that is safe.
+  void lose(Error why) {
+    bool const whole = in_flight && parser && parser->started() && parser->finish().has_value();
+    if (whole) {  // an answer that ends with the connection
+      HttpResponse response = parser->take_response();
+      disconnect();
+      finish_front(std::move(response));
+      return start_next();
+    }
+    bool const stale = in_flight && reused && parser && !parser->started();
+    bool const was_needed = !queue.empty();
+    disconnect();
+    if (!was_needed) return;
+    Waiting& front = queue.front();
+    if (stale && !front.retried && is_idempotent(front.method)) {
+      front.retried = true;
+    } else {
+      finish_front(tl::unexpected<Error>(std::move(why)));
+    }
+    start_next();
+  }
+
+  void time_out(std::uint64_t number) {
+    auto const self = shared_from_this();
+    auto const found = std::find_if(queue.begin(), queue.end(),
+                                    [&](Waiting const& one) { return one.number == number; });
+    if (found == queue.end()) return;
+    if (found == queue.begin()) disconnect();
+    Done const done = std::move(found->done);
+    queue.erase(found);
+    done(fail(Errc::timeout, "no answer in time from " + host_of(target)));
+    start_next();
+  }
+};
+
+HttpClient::HttpClient(EventLoop& loop, HttpTarget target)
+    : state_(std::make_shared<State>(loop, std::move(target))) {}
+
+HttpClient::~HttpClient() {
+  for (auto const& waiting : state_->queue) state_->loop.cancel(waiting.timer);
+  state_->queue.clear();
+  state_->disconnect();
+}
+
+void HttpClient::call(HttpCall call, Done done) {
+  auto text = format_request(call, host_of(state_->target), true);
+  if (!text || state_->queue.size() >= kClientQueueMax) {
+    Error const why =
+        text ? Error{Errc::too_large, "calls waiting for one connection", {}} : text.error();
+    state_->loop.at(state_->loop.now(),
+                    [done = std::move(done), why] { done(tl::unexpected<Error>(why)); });
+    return;
+  }
+  std::uint64_t const number = state_->next_number++;
+  auto const timer = state_->loop.after(call.timeout, [weak = state_->weak_from_this(), number] {
+    if (auto const state = weak.lock()) state->time_out(number);
+  });
+  state_->queue.push_back({number, call.method, std::move(*text), std::move(done), timer});
+  state_->start_next();
+}
+
+Result<HttpResponse> HttpClient::call_and_wait(HttpCall call) {
+  constexpr Duration kMargin = std::chrono::seconds(1);  // the call's own timeout comes first
+  auto const answer = std::make_shared<std::optional<Result<HttpResponse>>>();
+  Duration const limit = call.timeout + kMargin;
+  this->call(std::move(call),
+             [answer](Result<HttpResponse> result) { *answer = std::move(result); });
+  if (!state_->loop.run_until([&] { return answer->has_value(); }, limit)) {
+    return fail(Errc::timeout, "no answer in time from " + host_of(state_->target));
+  }
+  return std::move(**answer);
+}
+
+namespace {
+
+/// A connection that carries one event stream.
+class ClientStream final : public ChannelEvents, public std::enable_shared_from_this<ClientStream> {
+ public:
+  ClientStream(EventLoop& loop, std::string request,
+               std::function<void(ServerSentEvent const&)> on_event,
+               std::function<void(Error)> on_end)
+      : loop_(loop),
+        request_(std::move(request)),
+        on_event_(std::move(on_event)),
+        on_end_(std::move(on_end)) {}
+  ~ClientStream() {
+    loop_.cancel(timer_);
+    if (channel_) channel_->close();
+  }
+
+  void start(HttpTarget const& target, Duration timeout) {
+    timer_ = loop_.after(timeout, [this] {
+      end(Error{Errc::timeout, "no event stream in time", {}});
+    });
+    channel_ = open_channel(loop_, target, *this);
+    if (channel_->ready()) channel_ready();
+  }
+  void end_soon(Error why) {
+    timer_ = loop_.after({}, [this, why = std::move(why)] { end(why); });
+  }
+
+ private:
+  void channel_ready() override { channel_->send(std::exchange(request_, {})); }
+
+  void channel_data(ByteView plain) override {
+    auto const self = shared_from_this();
+    if (auto status = parser_.feed(plain); !status) return end(status.error());
+    if (!parser_.header_done()) return;
+    std::string const body = parser_.take_body();
+    if (parser_.status() != 200) {
+      refusal_ += body;
+      if (parser_.done() || refusal_.size() > kClientHeaderBytesMax) {
+        end(error_of_status(parser_.status(), refusal_));
+      }
+      return;
+    }
+    loop_.cancel(timer_);
+    if (parser_.header("content-type").rfind("text/event-stream", 0) != 0) {
+      return end(Error{Errc::malformed, "the answer is not an event stream", {}});
+    }
+    auto const fed = events_.feed(body, [&](ServerSentEvent const& event) {
+      // The handle may be dropped while an event is looked at; then only we are left.
+      if (self.use_count() > 1 && on_event_) on_event_(event);
+    });
+    if (self.use_count() == 1) return;
+    if (!fed) return end(fed.error());
+    if (parser_.done()) end(Error{Errc::unreachable, "the event stream ended", {}});
+  }
+
+  void channel_closed(Error why) override { end(std::move(why)); }
+
+  void end(Error why) {
+    auto const self = shared_from_this();
+    loop_.cancel(timer_);
+    if (channel_) channel_->close();
+    on_event_ = nullptr;
+    if (auto const on_end = std::exchange(on_end_, nullptr)) on_end(std::move(why));
+  }
+
+  EventLoop& loop_;
+  std::string request_;
+  std::function<void(ServerSentEvent const&)> on_event_;
+  std::function<void(Error)> on_end_;
+  std::shared_ptr<Channel> channel_;
+  HttpParser parser_{HttpParser::Kind::response_stream, kResponseBounds};
+  EventParser events_;
+  std::string refusal_;
+  EventLoop::TimerId timer_{};
+};
+
+}  // namespace
+
+std::shared_ptr<void> HttpClient::stream(HttpCall call,
+                                         std::function<void(ServerSentEvent const&)> on_event,
+                                         std::function<void(Error)> on_end) {
+  call.headers.emplace("Accept", "text/event-stream");
+  auto text = format_request(call, host_of(state_->target), false);
+  auto const stream = std::make_shared<ClientStream>(state_->loop, text ? *text : std::string(),
+                                                     std::move(on_event), std::move(on_end));
+  if (text) {
+    stream->start(state_->target, call.timeout);
+  } else {
+    stream->end_soon(text.error());
+  }
+  return stream;
+}
+
+}  // namespace shamon
