@@ -1,0 +1,341 @@
+#include "operator/cli/policy_verbs.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/fd.hpp"
+#include "operator/cli/exit_code.hpp"
+#include "operator/cli/output.hpp"
+#include "policy/decide.hpp"
+#include "policy/document.hpp"
+#include "policy/limits.hpp"
+#include "policy/membership.hpp"
+#include "policy/service.hpp"
+#include "policy/source.hpp"
+
+namespace shamon {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  std::string file;
+  std::string question;
+  std::string subject;
+  std::string object;
+  std::string service = "any";
+  std::vector<std::string> running;
+  bool as_json = false;
+  bool write = false;
+};
+
+void print(std::string const& text) {
+  std::fputs(text.c_str(), stdout);
+}
+void complain(std::string const& text) {
+  std::fputs((text + "\n").c_str(), stderr);
+}
+void print_json(char const* schema, json const& data) {
+  // A policy may quote any byte of its file; JSON text may not hold all of them.
+  print(json_envelope(schema, data.dump(-1, ' ', false, json::error_handler_t::replace)));
+}
+
+json to_json(std::vector<Diagnostic> const& diagnostics) {
+  json out = json::array();
+  for (auto const& d : diagnostics) {
+    out.push_back(
+        {{"file", d.file}, {"line", d.line}, {"column", d.column}, {"message", d.message}});
+  }
+  return out;
+}
+
+/// The file's text; a file that cannot be read is a wrong question, told on standard error.
+std::optional<std::string> read_policy(Options const& options) {
+  auto text = read_text_file(options.file, kPolicyBytesMax + 1);
+  if (text) return std::move(*text);
+  report(text.error());
+  return std::nullopt;
+}
+
+/// The policy, or every reason why there is none on standard error.
+std::optional<PolicyBuild> build_file(Options const& options) {
+  auto const text = read_policy(options);
+  if (!text) return std::nullopt;
+  auto build = build_policy(options.file, *text);
+  if (build) return std::move(*build);
+  for (auto const& diagnostic : build.error()) complain(diagnostic.describe());
+  return std::nullopt;
+}
+
+int lint(Options const& options) {
+  auto const text = read_policy(options);
+  if (!text) return kExitUsage;
+  auto const build = build_policy(options.file, *text);
+  std::vector<Diagnostic> const none;
+  auto const& errors = build ? none : build.error();
+  for (auto const& diagnostic : errors) complain(diagnostic.describe());
+  auto const& notes = build ? build->notes : none;
+  for (auto const& note : notes) complain("note: " + note.describe());
+  if (options.as_json) {
+    json data = {{"ok", build.has_value()}, {"errors", to_json(errors)}, {"notes", to_json(notes)}};
+    if (build) {
+      data["coalition"] = build->compiled.coalition().value();
+      data["revision"] = build->compiled.revision().value();
+      data["labels"] = build->compiled.label_count();
+    }
+    print_json("shamon.policy.lint/1", data);
+  } else if (build) {
+    print(options.file + ": coalition " + build->compiled.coalition().value() + " revision " +
+          std::to_string(build->compiled.revision().value()) + ", " +
+          std::to_string(build->compiled.label_count()) + " labels, no errors\n");
+  }
+  return build ? kExitYes : kExitUsage;
+}
+
+int format(Options const& options) {
+  auto const text = read_policy(options);
+  if (!text) return kExitUsage;
+  auto const formatted = format_policy(options.file, *text);
+  if (!formatted) {
+    complain(formatted.error().message);
+    return kExitUsage;
+  }
+  if (!options.write) {
+    print(*formatted);
+    return kExitYes;
+  }
+  if (*formatted == *text) return kExitYes;
+  auto const written = write_file_atomically(options.file, as_bytes(*formatted), 0644);
+  return written ? static_cast<int>(kExitYes) : report(written.error());
+}
+
+std::vector<std::string> texts(std::vector<Name> const& names) {
+  std::vector<std::string> out;
+  for (auto const& name : names) out.push_back(name.text);
+  return out;
+}
+
+std::string joined(std::vector<Name> const& names) {
+  std::string out;
+  for (auto const& name : names) out += (out.empty() ? "" : " ") + name.text;
+  return out.empty() ? "-" : out;
+}
+
+json to_json(LabelStatement const& label) {
+  json out = {{"name", label.name.text},
+              {"share", texts(label.share)},
+              {"wall", texts(label.wall.value_or(label.share))},
+              {"guard", label.guard},
+              {"line", label.origin.line}};
+  out["secrecy"] = label.secrecy ? json(label.secrecy->text) : json();
+  out["integrity"] = label.integrity ? json(label.integrity->text) : json();
+  return out;
+}
+
+json to_json(AllowStatement const& allow) {
+  json services = json::array();
+  for (auto const& service : allow.services) services.push_back(to_string(service));
+  return {{"from", allow.from.text},
+          {"to", allow.to.text},
+          {"two_way", allow.two_way},
+          {"services", services},
+          {"line", allow.origin.line}};
+}
+
+json to_json(HostCondition const& host) {
+  json out = {{"platforms", texts(host.platforms)},
+              {"locations", texts(host.locations)},
+              {"line", host.origin.line}};
+  out["attested_within_ms"] =
+      host.attested_within ? json(host.attested_within->count() / 1'000'000) : json();
+  return out;
+}
+
+json to_json(PolicyDocument const& document) {
+  json out = {{"coalition", document.coalition.name.text},
+              {"revision", document.coalition.revision.value()}};
+  for (char const* list :
+       {"types", "labels", "walls", "allows", "member_hosts", "member_vms", "goals", "maps"}) {
+    out[list] = json::array();
+  }
+  for (auto const& type : document.types) {
+    for (auto const& name : type.names) out["types"].push_back(name.text);
+  }
+  for (auto const& label : document.labels) out["labels"].push_back(to_json(label));
+  for (auto const& wall : document.walls) {
+    out["walls"].push_back(
+        {{"name", wall.name.text}, {"types", texts(wall.types)}, {"line", wall.origin.line}});
+  }
+  for (auto const& allow : document.allows) out["allows"].push_back(to_json(allow));
+  for (auto const& host : document.host_conditions) out["member_hosts"].push_back(to_json(host));
+  for (auto const& vm : document.vm_conditions) {
+    out["member_vms"].push_back(
+        {{"label", vm.label.text}, {"images", texts(vm.images)}, {"line", vm.origin.line}});
+  }
+  for (auto const& goal : document.goals) {
+    out["goals"].push_back({{"from", goal.from.text},
+                            {"to", goal.to.text},
+                            {"except_through", texts(goal.through)},
+                            {"line", goal.origin.line}});
+  }
+  for (auto const& map : document.maps) {
+    json pairs = json::object();
+    for (auto const& pair : map.pairs) pairs[pair.theirs.text] = pair.ours.text;
+    out["maps"].push_back({{"site", map.site.text}, {"labels", pairs}, {"line", map.origin.line}});
+  }
+  return out;
+}
+
+/// What each label may send to each: every service, some, or nothing.
+std::string flow_table(CompiledPolicy const& policy) {
+  std::vector<std::string> head = {"from \\ to"};
+  std::vector<std::vector<std::string>> rows;
+  for (std::uint16_t to = 0; to < policy.label_count(); ++to) {
+    head.push_back(policy.label_name(LabelId(to)).value());
+  }
+  for (std::uint16_t from = 0; from < policy.label_count(); ++from) {
+    std::vector<std::string> row = {policy.label_name(LabelId(from)).value()};
+    for (std::uint16_t to = 0; to < policy.label_count(); ++to) {
+      Decision const decision = decide(
+          {Operation::flow, LabelId(from), LabelId(to), {}, policy.revision(), nullptr}, policy);
+      bool const some = decision.reason == Reason::service_not_allowed;
+      row.push_back(decision.allowed() ? "all" : some ? "some" : "-");
+    }
+    rows.push_back(std::move(row));
+  }
+  return format_table(head, rows);
+}
+
+int show(Options const& options) {
+  auto const build = build_file(options);
+  if (!build) return kExitUsage;
+  PolicyDocument const& document = *build->document;
+  if (options.as_json) {
+    print_json("shamon.policy.show/1", to_json(document));
+    return kExitYes;
+  }
+  print("coalition " + document.coalition.name.text + " revision " +
+        std::to_string(document.coalition.revision.value()) + "\n\n");
+  std::vector<std::vector<std::string>> rows;
+  for (auto const& label : document.labels) {
+    rows.push_back({label.name.text, joined(label.share), joined(label.wall.value_or(label.share)),
+                    label.secrecy ? label.secrecy->text : "-",
+                    label.integrity ? label.integrity->text : "-", label.guard ? "yes" : "-",
+                    std::to_string(label.origin.line)});
+  }
+  print(format_table({"label", "share", "wall", "secrecy", "integrity", "guard", "line"}, rows));
+  print("\n" + flow_table(build->compiled));
+  return kExitYes;
+}
+
+/// The label of that name, or an unknown one: the policy then denies, which is the answer.
+LabelId label_of(CompiledPolicy const& policy, std::string const& name) {
+  return policy.find_label(LabelName(name)).value_or(LabelId(kLabelsMax));
+}
+
+int answer(Options const& options, PolicyBuild const& build, Request const& request) {
+  Decision const decision = decide(request, build.compiled);
+  StatementOrigin const origin = build.compiled.origin(decision.statement);
+  if (options.as_json) {
+    json data = {{"verdict", decision.allowed() ? "allow" : "deny"},
+                 {"reason", to_string(decision.reason)},
+                 {"operation", to_string(request.operation)},
+                 {"subject", options.subject},
+                 {"object", options.object},
+                 {"service", to_string(request.service)},
+                 {"revision", build.compiled.revision().value()},
+                 {"rule", json()}};
+    if (origin.line != 0) {
+      data["rule"] = {{"file", origin.file}, {"line", origin.line}, {"text", origin.text}};
+    }
+    print_json("shamon.policy.decide/1", data);
+  } else {
+    std::string line = decision.allowed() ? "allowed " : "denied ";
+    line += options.question + " " + options.subject;
+    if (!options.object.empty()) line += " -> " + options.object;
+    if (request.operation == Operation::flow) line += " " + to_string(request.service);
+    line += ": " + std::string(to_string(decision.reason));
+    if (origin.line != 0) {
+      line += "; " + origin.file + ":" + std::to_string(origin.line) + " " + origin.text;
+    }
+    print(line + "\n");
+  }
+  return decision.allowed() ? kExitYes : kExitPolicyDenies;
+}
+
+int decide_question(Options const& options) {
+  auto const build = build_file(options);
+  if (!build) return kExitUsage;
+  CompiledPolicy const& policy = build->compiled;
+  auto const service = parse_service(options.service);
+  if (!service) {
+    complain("shamon: --service: " + service.error().message);
+    return kExitUsage;
+  }
+  bool const start = options.question == "start";
+  if (start != options.object.empty()) {
+    complain(start ? "shamon: start asks about one label; name the others with --running"
+                   : "shamon: " + options.question + " asks about two labels");
+    return kExitUsage;
+  }
+  LabelSet running;
+  for (auto const& name : options.running) {
+    auto const id = policy.find_label(LabelName(name));
+    if (!id) {
+      complain("shamon: --running: label '" + name + "' is not defined");
+      return kExitUsage;
+    }
+    running.set(id->value());
+  }
+  Request request{Operation::flow,
+                  label_of(policy, options.subject),
+                  label_of(policy, options.object),
+                  *service,
+                  policy.revision(),
+                  &running};
+  if (options.question == "share") request.operation = Operation::share_memory;
+  if (start) request.operation = Operation::start;
+  return answer(options, *build, request);
+}
+
+/// A verb with the option every verb has, FILE.
+CLI::App* add_verb(CLI::App& noun, char const* name, char const* what,
+                   std::shared_ptr<Options> const& options) {
+  auto* verb = noun.add_subcommand(name, what);
+  verb->add_option("file", options->file, "policy file")->required();
+  return verb;
+}
+
+}  // namespace
+
+void add_policy_verbs(CLI::App& app, int& exit_code) {
+  auto* noun = app.add_subcommand("policy", "policy files: check, format, show, ask");
+  noun->require_subcommand(1);
+  auto options = std::make_shared<Options>();
+
+  auto* verb = add_verb(*noun, "lint", "say everything that is wrong with FILE", options);
+  verb->add_flag("--json", options->as_json, "one JSON object");
+  verb->callback([options, &exit_code] { exit_code = lint(*options); });
+
+  verb = add_verb(*noun, "fmt", "print FILE in its canonical form", options);
+  verb->add_flag("--write", options->write, "write it back to FILE");
+  verb->callback([options, &exit_code] { exit_code = format(*options); });
+
+  verb = add_verb(*noun, "show", "labels of FILE, and what may flow between them", options);
+  verb->add_flag("--json", options->as_json, "one JSON object, every statement");
+  verb->callback([options, &exit_code] { exit_code = show(*options); });
+
+  verb = add_verb(*noun, "decide", "what the monitor would answer, and by which rule", options);
+  verb->add_option("question", options->question, "flow A B, share A B or start A")
+      ->required()
+      ->check(CLI::IsMember({"flow", "share", "start"}));
+  verb->add_option("subject", options->subject, "label")->required();
+  verb->add_option("object", options->object, "label");
+  verb->add_option("--service", options->service, "for flow: tcp/443, udp/9000, icmp, any");
+  verb->add_option("--running", options->running, "for start: labels running on the machine")
+      ->delimiter(',');
+  verb->add_flag("--json", options->as_json, "one JSON object");
+  verb->callback([options, &exit_code] { exit_code = decide_question(*options); });
+}
+
+}  // namespace shamon

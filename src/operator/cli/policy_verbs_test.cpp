@@ -1,0 +1,177 @@
+#include "operator/cli/policy_verbs.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/fd.hpp"
+
+namespace shamon {
+namespace {
+
+constexpr char kGood[] =
+    "coalition c revision 3\n"
+    "type green_t red_t blue_t\n"
+    "label green { share green_t }\n"
+    "label red { share red_t }\n"
+    "label blue { share blue_t }\n"
+    "wall w { red_t blue_t }\n"
+    "allow green <-> red tcp/443\n";
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+class PolicyVerbs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/shamon-policy-verbs-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern), nullptr);
+    folder_ = pattern;
+    good_ = write("good.policy", kGood);
+    bad_ = write("bad.policy", "coalition c revision 3\nlable x { }\nallow a <-> b\n");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string write(std::string const& name, std::string const& text) {
+    std::string const path = folder_ + "/" + name;
+    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
+    return path;
+  }
+
+  Outcome run(std::vector<std::string> arguments) {
+    CLI::App app("test");
+    Outcome outcome;
+    outcome.exit_code = 0;
+    add_policy_verbs(app, outcome.exit_code);
+    arguments.insert(arguments.begin(), "policy");
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    try {
+      app.parse(arguments);
+    } catch (CLI::ParseError const&) {
+      outcome.exit_code = 2;
+    }
+    outcome.out = ::testing::internal::GetCapturedStdout();
+    outcome.err = ::testing::internal::GetCapturedStderr();
+    return outcome;
+  }
+
+  std::string folder_, good_, bad_;
+};
+
+TEST_F(PolicyVerbs, LintTellsEveryErrorOnStandardErrorAndExitsTwo) {
+  Outcome const bad = run({"lint", bad_});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_EQ(bad.out, "");
+  EXPECT_EQ(bad.err, bad_ + ":2:1: 'lable' does not start a statement; did you mean 'label'?\n" +
+                         bad_ + ":3:7: label 'a' is not defined\n" + bad_ +
+                         ":3:13: label 'b' is not defined\n");
+  Outcome const good = run({"lint", good_});
+  EXPECT_EQ(good.exit_code, 0);
+  EXPECT_EQ(good.out, good_ + ": coalition c revision 3, 3 labels, no errors\n");
+  EXPECT_EQ(run({"lint", folder_ + "/none"}).exit_code, 2);
+  EXPECT_EQ(run({"lint"}).exit_code, 2);
+}
+
+TEST_F(PolicyVerbs, LintSpeaksJson) {
+  auto const bad = nlohmann::json::parse(run({"lint", bad_, "--json"}).out);
+  EXPECT_EQ(bad["schema"], "shamon.policy.lint/1");
+  EXPECT_EQ(bad["data"]["ok"], false);
+  ASSERT_EQ(bad["data"]["errors"].size(), 3u);
+  EXPECT_EQ(bad["data"]["errors"][1]["line"], 3);
+  EXPECT_EQ(bad["data"]["errors"][1]["column"], 7);
+  auto const good = nlohmann::json::parse(run({"lint", good_, "--json"}).out);
+  EXPECT_EQ(good["data"]["ok"], true);
+  EXPECT_EQ(good["data"]["revision"], 3);
+}
+
+TEST_F(PolicyVerbs, FmtPrintsOrWritesTheCanonicalForm) {
+  std::string const path = write("ugly.policy", "coalition  c   revision 3 # x\n\n\ntype a,b");
+  std::string const canonical = "coalition c revision 3  # x\n\ntype a b\n";
+  EXPECT_EQ(run({"fmt", path}).out, canonical);
+  EXPECT_EQ(run({"fmt", path, "--write"}).exit_code, 0);
+  EXPECT_EQ(read_text_file(path).value(), canonical);
+  EXPECT_EQ(run({"fmt", bad_, "--write"}).exit_code, 2);
+  EXPECT_NE(read_text_file(bad_).value().find("lable"), std::string::npos);
+}
+
+TEST_F(PolicyVerbs, ShowTellsLabelsAndWhatMayFlow) {
+  Outcome const shown = run({"show", good_});
+  EXPECT_EQ(shown.exit_code, 0);
+  EXPECT_NE(shown.out.find("green      all    some  -"), std::string::npos) << shown.out;
+  auto const data = nlohmann::json::parse(run({"show", good_, "--json"}).out)["data"];
+  EXPECT_EQ(data["coalition"], "c");
+  EXPECT_EQ(data["allows"][0]["services"][0], "tcp/443");
+  EXPECT_EQ(data["walls"][0]["types"][1], "blue_t");
+  EXPECT_EQ(run({"show", bad_}).exit_code, 2);
+}
+
+struct DecideRow {
+  std::vector<std::string> question;
+  int exit_code;
+  std::string answer;  ///< after the verdict's "allowed " or "denied "
+};
+
+TEST_F(PolicyVerbs, DecideAnswersWithTheRule) {
+  std::string const at = good_ + ":";
+  DecideRow const rows[] = {
+      {{"flow", "green", "red", "--service", "tcp/443"},
+       0,
+       "flow green -> red tcp/443: allow statement; " + at + "7 allow green <-> red tcp/443"},
+      {{"flow", "green", "red", "--service", "tcp/80"},
+       12,
+       "flow green -> red tcp/80: service not allowed; " + at + "7 allow green <-> red tcp/443"},
+      {{"flow", "red", "blue"},
+       12,
+       "flow red -> blue any: no common type; " + at + "4 label red { share red_t }"},
+      {{"flow", "red", "nobody"}, 12, "flow red -> nobody any: unknown label"},
+      {{"share", "green", "green"},
+       0,
+       "share green -> green: same label; " + at + "3 label green { share green_t }"},
+      {{"share", "green", "red"},
+       12,
+       "share green -> red: no common type; " + at + "3 label green { share green_t }"},
+      {{"start", "red"}, 0, "start red: no wall; " + at + "4 label red { share red_t }"},
+      {{"start", "red", "--running", "green,blue"},
+       12,
+       "start red: Chinese Wall; " + at + "6 wall w { red_t blue_t }"},
+  };
+  for (auto const& row : rows) {
+    std::vector<std::string> arguments = {"decide", good_};
+    arguments.insert(arguments.end(), row.question.begin(), row.question.end());
+    Outcome const outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, row.exit_code) << row.answer << outcome.err;
+    EXPECT_EQ(outcome.out, (row.exit_code == 0 ? "allowed " : "denied ") + row.answer + "\n");
+  }
+}
+
+TEST_F(PolicyVerbs, DecideRefusesQuestionsThatMakeNoSense) {
+  for (std::vector<std::string> const& question :
+       {std::vector<std::string>{"flow", "green"},
+        {"start", "green", "red"},
+        {"eat", "green", "red"},
+        {"flow", "green", "red", "--service", "tcp/99999"},
+        {"flow", "green", "red", "--service", "tcp/1-2"},
+        {"start", "red", "--running", "nobody"}}) {
+    std::vector<std::string> arguments = {"decide", good_};
+    arguments.insert(arguments.end(), question.begin(), question.end());
+    EXPECT_EQ(run(arguments).exit_code, 2) << question[0];
+  }
+}
+
+TEST_F(PolicyVerbs, DecideSpeaksJson) {
+  auto const data = nlohmann::json::parse(
+      run({"decide", good_, "flow", "green", "red", "--service", "tcp/443", "--json"}).out)["data"];
+  EXPECT_EQ(data["verdict"], "allow");
+  EXPECT_EQ(data["rule"]["line"], 7);
+}
+
+}  // namespace
+}  // namespace shamon
