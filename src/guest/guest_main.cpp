@@ -1,7 +1,7 @@
 // shamon-guest: inside a VM, quotes its vTPM and sends its IMA log to the host monitor when asked,
 // and lets programs of the VM ask the monitor three things.
 //
-//   shamon-guest agent [--port PATH] [--tcti TCTI] [--ima PATH] [--ak-handle N] [--socket PATH]
+//   shamon-guest [agent] [--port PATH] [--tcti TCTI] [--ima PATH] [--ak-handle N] [--socket PATH]
 //   shamon-guest label | may-talk VM | attest
 #include <cerrno>
 #include <cstdio>
@@ -167,7 +167,7 @@ int ask(Options const& options, std::string const& question) {
 
 int usage() {
   std::fputs(
-      "usage: shamon-guest agent [--port PATH] [--tcti TCTI] [--ima PATH] [--ak-handle N] "
+      "usage: shamon-guest [agent] [--port PATH] [--tcti TCTI] [--ima PATH] [--ak-handle N] "
       "[--socket PATH]\n"
       "       shamon-guest label | may-talk VM | attest   [--socket PATH]\n",
       stderr);
@@ -200,7 +200,7 @@ int main(int argc, char** argv) {
     else
       return usage();
   }
-  if (words.size() == 1 && words[0] == "agent") return run_agent(options);
+  if (words.empty() || (words.size() == 1 && words[0] == "agent")) return run_agent(options);
   if (words.size() == 1 && (words[0] == "label" || words[0] == "attest"))
     return ask(options, words[0]);
   if (words.size() == 2 && words[0] == "may-talk") return ask(options, "may-talk " + words[1]);
