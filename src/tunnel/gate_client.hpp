@@ -9,25 +9,10 @@
 #include "base/secret.hpp"
 #include "monitor/permit.hpp"
 #include "policy/compiled_policy.hpp"
+#include "tunnel/association_spec.hpp"
 #include "tunnel/gate_control.hpp"
 
 namespace shamon {
-
-/// Keys of one SA pair, in the order of this end.
-struct AssociationKeys { Secret<36> in; Secret<36> out; };
-
-struct AssociationSpec {
-  Endpoint peer;                 ///< underlay
-  Spi spi_in, spi_out;
-  HostName peer_name;
-  LabelName label;
-  Revision revision;
-  bool replaces = false;
-  std::uint64_t bytes_max = 0;
-  std::uint64_t seconds_max = 0;
-  bool peer_member = false;
-  bool peer_attested = false;
-};
 
 class GateClient {
  public:
@@ -39,19 +24,22 @@ class GateClient {
   GateClient& operator=(GateClient&&) noexcept;
   ~GateClient();
 
-  int fd() const noexcept;          ///< readable: call receive()
+  int fd() const noexcept;  ///< readable: call receive()
   /// One event, or nothing if none waits. Errors: `unreachable` when the gate is gone.
   Result<std::optional<Event>> receive();
 
   // Each returns the sequence number that Done or Refused will carry.
   Result<std::uint32_t> load_policy(Permit<PolicyLoad> const& permit, CompiledPolicy const& policy);
-  Result<std::uint32_t> attach_port(Permit<PortAttach>&& permit, gate::PortKind kind, LabelName const& label,
-                                    MacAddress mac, std::uint16_t mtu, UniqueFd descriptor);
+  Result<std::uint32_t> attach_port(Permit<PortAttach>&& permit, gate::PortKind kind,
+                                    LabelName const& label, MacAddress mac, std::uint16_t mtu,
+                                    UniqueFd descriptor);
   Result<std::uint32_t> detach_port(PortId port);
-  Result<std::uint32_t> open_association(Permit<AssociationOpen>&& permit, AssociationSpec const& spec,
-                                         AssociationKeys&& keys);
-  Result<std::uint32_t> close_association(Permit<AssociationClose>&& permit, gate::CloseReason reason);
-  Result<std::uint32_t> set_route(Ipv4 address, VmName const& vm, LabelName const& label, HostName const& peer);
+  Result<std::uint32_t> open_association(Permit<AssociationOpen>&& permit,
+                                         AssociationSpec const& spec, AssociationKeys&& keys);
+  Result<std::uint32_t> close_association(Permit<AssociationClose>&& permit,
+                                          gate::CloseReason reason);
+  Result<std::uint32_t> set_route(Ipv4 address, VmName const& vm, LabelName const& label,
+                                  HostName const& peer);
   Result<std::uint32_t> drop_route(Ipv4 address);
   Result<std::uint32_t> set_lease(Instant until);
   Result<std::uint32_t> request_statistics();

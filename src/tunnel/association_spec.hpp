@@ -1,0 +1,29 @@
+// What an SA pair is made of, as the host monitor describes it.
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/ipv4.hpp"
+#include "base/secret.hpp"
+
+namespace shamon {
+
+/// Keys of one SA pair, in the order of this end: 32 bytes of key, 4 of salt each (RFC 4106 §8.1).
+struct AssociationKeys {
+  Secret<36> in;
+  Secret<36> out;
+};
+
+struct AssociationSpec {
+  Endpoint peer;  ///< underlay
+  Spi spi_in, spi_out;
+  HostName peer_name;
+  LabelName label;
+  Revision revision;
+  bool replaces = false;
+  std::uint64_t bytes_max = 0;
+  std::uint64_t seconds_max = 0;
+  bool peer_member = false;
+  bool peer_attested = false;
+};
+
+}  // namespace shamon

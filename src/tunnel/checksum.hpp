@@ -1,0 +1,61 @@
+// The Internet checksum (RFC 1071). Sums are kept in memory byte order and folded at the end, so
+// no byte is swapped on the way.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace shamon {
+
+static_assert(std::endian::native == std::endian::little);
+
+/// Adds bytes to a running sum. Only the last piece of a message may have an odd size.
+inline std::uint64_t checksum_add(std::uint64_t sum, std::span<const std::uint8_t> bytes) noexcept {
+  std::uint8_t const* at = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint64_t low = 0, high = 0, low2 = 0, high2 = 0;
+  // Two independent pairs of accumulators: 32-bit halves cannot overflow 64 bits within a packet.
+  for (; left >= 16; left -= 16, at += 16) {
+    std::uint64_t a, b;
+    std::memcpy(&a, at, 8);
+    std::memcpy(&b, at + 8, 8);
+    low += a & 0xffffffff;
+    high += a >> 32;
+    low2 += b & 0xffffffff;
+    high2 += b >> 32;
+  }
+  sum += low + high + low2 + high2;
+  for (; left >= 2; left -= 2, at += 2) {
+    std::uint16_t word;
+    std::memcpy(&word, at, 2);
+    sum += word;
+  }
+  if (left != 0) sum += *at;
+  return sum;
+}
+
+/// Folds to 16 bits, in memory order, not complemented.
+inline std::uint16_t checksum_fold(std::uint64_t sum) noexcept {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum);
+}
+
+inline std::uint16_t checksum_finish(std::uint64_t sum) noexcept {
+  return static_cast<std::uint16_t>(~checksum_fold(sum));
+}
+
+/// The pseudo header of TCP and UDP (RFC 9293 §3.1, RFC 768) taken from an IPv4 header.
+inline std::uint64_t checksum_pseudo_header(std::uint8_t const* ipv4_header,
+                                            std::size_t transport_bytes) noexcept {
+  std::uint64_t sum = checksum_add(0, {ipv4_header + 12, 8});
+  sum += static_cast<std::uint64_t>(ipv4_header[9]) << 8;
+  sum += __builtin_bswap16(static_cast<std::uint16_t>(transport_bytes));
+  return sum;
+}
+
+}  // namespace shamon

@@ -1,0 +1,101 @@
+// Permits of the packet path, kept by (end, labels, service) and worth what their revision is: one
+// compare a packet, and a change of policy makes every one stale at once.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "monitor/monitor.hpp"
+#include "tunnel/audit_trail.hpp"
+#include "tunnel/limits.hpp"
+
+namespace shamon {
+
+/// Op is FlowOut or FlowIn. Direct-mapped: a collision costs a decision, never correctness.
+template <class Op>
+class FlowPermits {
+ public:
+  FlowPermits(Monitor& monitor, AuditTrail& trail, WallTime (*wall_clock)() noexcept)
+      : wall_clock_(wall_clock),
+        monitor_(monitor),
+        trail_(trail),
+        labels_(kLabelPermitsMax),
+        services_(kFlowPermitsMax) {}
+
+  /// The permit for `op`, or none. Asks the monitor (which audits) once per revision and key;
+  /// further refusals are counted for tell(). A flow the labels allow as such, whatever the
+  /// service, shares one permit among all services.
+  Permit<Op> const* find(Op const& op, Instant now) {
+    Op any = op;
+    any.service = {};
+    Entry& labels = labels_[slot(any) % labels_.size()];
+    if (stale(labels, any)) {
+      Request const question{Operation::flow,     op.from_label, op.to_label, {},
+                             monitor_.revision(), nullptr};
+      refill(labels, any, decide(question, monitor_.policy()).allowed(), now);
+    }
+    if (labels.permit) return &*labels.permit;
+    Entry& exact = services_[slot(op) % services_.size()];
+    if (stale(exact, op)) {
+      refill(exact, op, true, now);
+      if (!exact.permit) exact.folded.emplace().keep(trail_.last());
+    } else if (exact.folded) {
+      exact.folded->again();
+    }
+    return exact.permit ? &*exact.permit : nullptr;
+  }
+
+  /// Tells the counted repeats; call it every kAuditFold.
+  void tell(Instant now) {
+    for (Entry& entry : services_) {
+      if (entry.folded) entry.folded->tell(trail_, now);
+    }
+  }
+
+ private:
+  struct Entry {
+    std::optional<Op> op;
+    Revision revision;
+    std::optional<Permit<Op>> permit;  ///< none: denied, or the labels alone do not suffice
+    std::optional<FoldedAudit> folded;
+  };
+
+  static std::uint64_t key(FlowOut const& op) noexcept { return op.from.value(); }
+  static std::uint64_t key(FlowIn const& op) noexcept {
+    return std::uint64_t{op.association.value()} << 20 ^ op.to.value();
+  }
+  static std::size_t slot(Op const& op) noexcept {
+    std::uint64_t mixed = key(op) * 0x9e3779b97f4a7c15u;
+    mixed ^= std::uint64_t{op.from_label.value()} << 48 | std::uint64_t{op.to_label.value()} << 32 |
+             std::uint64_t{op.service.port} << 16 | op.service.source_port;
+    mixed = (mixed ^ std::uint64_t{op.service.protocol} << 40) * 0xbf58476d1ce4e5b9u;
+    return static_cast<std::size_t>(mixed >> 40);
+  }
+  static bool same(FlowOut const& a, FlowOut const& b) noexcept { return a.from == b.from; }
+  static bool same(FlowIn const& a, FlowIn const& b) noexcept {
+    return a.association == b.association && a.to == b.to;
+  }
+  bool stale(Entry const& entry, Op const& op) const noexcept {
+    return !entry.op || entry.revision != monitor_.revision() || !same(*entry.op, op) ||
+           entry.op->from_label != op.from_label || entry.op->to_label != op.to_label ||
+           entry.op->service != op.service;
+  }
+  void refill(Entry& entry, Op const& op, bool ask, Instant now) {
+    if (entry.folded) entry.folded->tell(trail_, now);
+    entry.op = op;
+    entry.revision = monitor_.revision();
+    entry.permit.reset();
+    entry.folded.reset();
+    if (!ask) return;
+    auto answer = monitor_.authorize(op, wall_clock_());
+    if (answer) entry.permit.emplace(*std::move(answer));
+  }
+
+  WallTime (*wall_clock_)() noexcept;
+  Monitor& monitor_;
+  AuditTrail& trail_;
+  std::vector<Entry> labels_;    ///< by labels alone
+  std::vector<Entry> services_;  ///< by labels and service
+};
+
+}  // namespace shamon

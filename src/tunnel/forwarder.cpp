@@ -1,0 +1,377 @@
+#include "tunnel/forwarder.hpp"
+
+#include "base/assert.hpp"
+
+namespace shamon {
+
+namespace {
+
+constexpr std::uint8_t kTtlMin = 2;  ///< the gate is a router between machines (RFC 4301 §5.1.2.1)
+
+FlowDetail detail_of(std::string_view subject, std::string_view subject_label,
+                     std::string_view object, std::string_view object_label,
+                     Ipv4Packet const& packet) {
+  return {subject, object, subject_label, object_label, &packet};
+}
+
+}  // namespace
+
+Forwarder::Forwarder(Monitor& monitor, AuditTrail& trail, PortTable& ports,
+                     AssociationTable& associations, RouteTable& routes, Outside outside)
+    : monitor_(monitor),
+      trail_(trail),
+      ports_(ports),
+      associations_(associations),
+      routes_(routes),
+      outside_(std::move(outside)),
+      out_permits_(monitor, trail, outside_.wall_clock),
+      in_permits_(monitor, trail, outside_.wall_clock),
+      sealer_(outside_.send),
+      segment_memory_(kPacketBytesMax) {}
+
+// --- from a port -------------------------------------------------------------------------------
+
+void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
+  auto const ethernet = parse_ethernet(frame.bytes);
+  if (!ethernet) {
+    ++port.counters.dropped_malformed;
+    return;
+  }
+  if (ethernet->source != port.mac) return refuse_spoof(port, nullptr, now);
+  if (ethernet->type == kEtherTypeArp) return answer_arp(port, ethernet->payload, now);
+  if (ethernet->type != kEtherTypeIpv4) {
+    ++port.counters.dropped_malformed;
+    return;
+  }
+  auto const packet = parse_ipv4_packet(ethernet->payload);
+  if (!packet) {
+    ++port.counters.dropped_malformed;
+    return;
+  }
+  if (packet->source != port.address) return refuse_spoof(port, &*packet, now);
+  Offload offload;
+  if (!frame.vnet_header.empty()) {
+    auto const parsed = parse_vnet_header(frame.vnet_header, *packet);
+    if (!parsed) {
+      ++port.counters.dropped_malformed;
+      return;
+    }
+    offload = *parsed;
+  }
+  std::size_t const count = Segmenter(*packet, offload).count();
+  Outgoing out{port, *packet, offload, count, now};
+  forward(out);
+}
+
+void Forwarder::answer_arp(Port& port, ByteView payload, Instant now) {
+  auto const request = parse_arp_request(payload);
+  if (!request) {
+    ++port.counters.dropped_malformed;
+    return;
+  }
+  bool const probe = request->sender.bits == 0;  // RFC 5227: is this address free?
+  if (request->sender_mac != port.mac || (!probe && request->sender != port.address)) {
+    return refuse_spoof(port, nullptr, now);
+  }
+  // The gate is the only neighbour: it answers for every address but the VM's own.
+  if (probe || request->target == port.address) return;
+  ArpFrame reply = make_arp_reply(*request, kGateMac);
+  std::array<iovec, 2> parts{iovec{}, iovec{reply.data(), reply.size()}};
+  if (!send_frame(port, {}, parts)) ++port.counters.dropped_full;
+}
+
+void Forwarder::forward(Outgoing& out) {
+  if (Port* const to = ports_.find(out.packet.destination)) return forward_local(out, *to);
+  if (Route const* const route = routes_.find(out.packet.destination)) {
+    return forward_remote(out, *route);
+  }
+  out.port.counters.dropped_no_route += out.count;
+}
+
+void Forwarder::forward_local(Outgoing& out, Port& to) {
+  if (!fits_mtu(out, std::min(out.port.mtu, to.mtu))) return;
+  FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), to.vm.value(),
+                                      to.label.value(), out.packet);
+  trail_.set_detail(&detail);
+  Permit<FlowOut> const* const permit = out_permits_.find(
+      {out.port.id, out.port.label_id, to.label_id, out.packet.service()}, out.now);
+  trail_.set_detail(nullptr);
+  if (permit == nullptr) {
+    out.port.counters.dropped_policy += out.count;
+    return;
+  }
+  pass_to_port(*permit, out, to);
+}
+
+void Forwarder::forward_remote(Outgoing& out, Route const& route) {
+  if (out.packet.ttl < kTtlMin) {
+    out.port.counters.dropped_malformed += out.count;
+    return;
+  }
+  FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), route.vm.value(),
+                                      route.label.value(), out.packet);
+  trail_.set_detail(&detail);
+  Permit<FlowOut> const* const permit = out_permits_.find(
+      {out.port.id, out.port.label_id, route.label_id, out.packet.service()}, out.now);
+  trail_.set_detail(nullptr);
+  if (permit == nullptr) {
+    out.port.counters.dropped_policy += out.count;
+    return;
+  }
+  if (out.now >= lease_until_) {
+    out.port.counters.dropped_lease += out.count;
+    return;
+  }
+  clamp_mss(out.packet, static_cast<std::uint16_t>(tunnel_mtu_ - kIpv4HeaderBytes - 20),
+            !out.offload.checksum_partial);
+  if (!fits_mtu(out, std::min(out.port.mtu, tunnel_mtu_))) return;
+  // What a VM sends travels under its own label, whatever the label of the receiver is.
+  Result<PathId> const path = associations_.path(route.peer, out.port.label);
+  Association* const association = path ? associations_.sender(*path, out.now) : nullptr;
+  if (association == nullptr) {
+    out.port.counters.dropped_no_association += out.count;
+    if (path) outside_.association_wanted(route.peer, out.port.label, *path, out.now);
+    return;
+  }
+  pass_to_association(*permit, out, *association);
+}
+
+bool Forwarder::fits_mtu(Outgoing& out, std::uint16_t mtu) {
+  std::size_t const bytes = Segmenter(out.packet, out.offload).bytes_max();
+  if (bytes <= mtu) return true;
+  out.port.counters.dropped_malformed += out.count;
+  FragNeeded answer = make_fragmentation_needed(out.packet, mtu);
+  auto header = make_ethernet_header(out.port.mac, kGateMac, kEtherTypeIpv4);
+  std::array<iovec, 3> parts{iovec{}, iovec{header.data(), header.size()},
+                             iovec{answer.data(), answer.size()}};
+  (void)send_frame(out.port, {}, parts);
+  return false;
+}
+
+// --- the effects of flow_out -------------------------------------------------------------------
+
+void Forwarder::pass_to_port(Permit<FlowOut> const& permit, Outgoing& out, Port& to) {
+  SHAMON_ASSERT(permit.operation().from == out.port.id);
+  out.port.counters.passed_in(out.count, out.packet.bytes.size(), out.now);
+  if (to.driver->offloads()) {
+    std::array<iovec, 3> parts{iovec{}, iovec{},
+                               iovec{out.packet.bytes.data(), out.packet.bytes.size()}};
+    if (deliver(to, out.packet, out.offload, parts, out.now)) {
+      to.counters.passed_out(out.count, out.packet.bytes.size(), out.now);
+    } else {
+      to.counters.dropped_full += out.count;
+    }
+    return;
+  }
+  Segmenter const segmenter(out.packet, out.offload);
+  for (std::size_t i = 0; i < segmenter.count(); ++i) {
+    std::span<std::uint8_t> const bytes = std::span(segment_memory_).first(segmenter.bytes(i));
+    segmenter.write(i, 0, bytes);
+    std::array<iovec, 3> parts{iovec{}, iovec{}, iovec{bytes.data(), bytes.size()}};
+    if (deliver(to, out.packet, {}, parts, out.now)) {
+      to.counters.passed_out(1, bytes.size(), out.now);
+    } else {
+      ++to.counters.dropped_full;
+    }
+  }
+}
+
+void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out,
+                                    Association& association) {
+  SHAMON_ASSERT(permit.operation().from == out.port.id);
+  Segmenter const segmenter(out.packet, out.offload);
+  std::size_t passed = 0;
+  for (; passed < segmenter.count(); ++passed) {
+    std::span<std::uint8_t> const room =
+        sealer_.place(association, segmenter.bytes(passed), out.now);
+    if (room.empty()) break;  // numbers used up: the next tick closes the association
+    segmenter.write(passed, 1, room);
+  }
+  out.port.counters.dropped_no_association += out.count - passed;
+  if (passed != 0) out.port.counters.passed_in(passed, out.packet.bytes.size(), out.now);
+}
+
+// --- from the underlay -------------------------------------------------------------------------
+
+void Forwarder::from_underlay(std::span<std::uint8_t> bytes, std::size_t segment_bytes,
+                              Instant now) {
+  while (!bytes.empty()) {
+    std::span<std::uint8_t> const datagram = bytes.first(std::min(segment_bytes, bytes.size()));
+    bytes = bytes.subspan(datagram.size());
+    auto const esp = parse_esp(datagram);
+    if (!esp) {
+      ++stray_.dropped_malformed;
+      continue;
+    }
+    Association* const association = associations_.find(esp->spi);
+    if (association == nullptr) {
+      ++stray_.dropped_no_association;
+      continue;
+    }
+    // Before the costly part (RFC 4303 §3.4.3); decisive is the check after it.
+    if (!association->window().may_accept(esp->sequence)) {
+      ++association->counters.dropped_replay;
+      continue;
+    }
+    bool const full = job_count_ == jobs_.size();
+    if (full || (job_count_ != 0 && opened_[0].association != association)) open_batch(now);
+    jobs_[job_count_] = esp->job;
+    opened_[job_count_++] = {association, esp->sequence};
+  }
+  open_batch(now);
+}
+
+void Forwarder::open_batch(Instant now) {
+  if (job_count_ == 0) return;
+  Association& association = *opened_[0].association;
+  association.key_in().open(std::span(jobs_).first(job_count_));
+  for (std::size_t i = 0; i < job_count_; ++i) {
+    if (!jobs_[i].ok) {
+      ++association.counters.dropped_icv;
+    } else if (!association.window().accept(opened_[i].sequence)) {
+      ++association.counters.dropped_replay;
+    } else {
+      receive(association, jobs_[i].data, now);
+    }
+  }
+  job_count_ = 0;
+}
+
+void Forwarder::receive(Association& association, std::span<std::uint8_t> payload, Instant now) {
+  if (association.counters.packets_in == 0) associations_.note_received(association);
+  auto const inner = strip_esp_trailer(payload);
+  if (inner && inner->empty()) return;  // a dummy packet, RFC 4303 §2.6
+  auto const packet = inner ? parse_ipv4_packet(*inner)
+                            : Parsed<Ipv4Packet>(tl::unexpected<PacketError>(inner.error()));
+  if (!packet) {
+    ++association.counters.dropped_malformed;
+    return;
+  }
+  if (now >= lease_until_) {
+    ++association.counters.dropped_lease;
+    return;
+  }
+  // A member may speak for its own VMs of this label only, whatever it seals.
+  Route const* const route = routes_.find(packet->source);
+  if (route == nullptr || route->path != association.path()) {
+    return refuse_source(association, *packet, now);
+  }
+  Port* const to = ports_.find(packet->destination);
+  if (to == nullptr) {
+    ++association.counters.dropped_no_route;
+    return;
+  }
+  FlowDetail const detail = detail_of(route->vm.value(), association.spec().label.value(),
+                                      to->vm.value(), to->label.value(), *packet);
+  trail_.set_detail(&detail);
+  Permit<FlowIn> const* const permit = in_permits_.find(
+      {association.id(), association.label(), to->id, to->label_id, packet->service()}, now);
+  trail_.set_detail(nullptr);
+  if (permit == nullptr) {
+    ++association.counters.dropped_policy;
+    return;
+  }
+  if (packet->bytes.size() > to->mtu) {
+    ++association.counters.dropped_malformed;
+    return;
+  }
+  association.counters.passed_in(1, packet->bytes.size(), now);
+  pass_inward(*permit, *to, *packet, now);
+}
+
+// --- the effect of flow_in ---------------------------------------------------------------------
+
+void Forwarder::pass_inward(Permit<FlowIn> const& permit, Port& to, Ipv4Packet const& packet,
+                            Instant now) {
+  SHAMON_ASSERT(permit.operation().to == to.id);
+  if (!to.driver->offloads()) {
+    std::array<iovec, 3> parts{iovec{}, iovec{}, iovec{packet.bytes.data(), packet.bytes.size()}};
+    if (deliver(to, packet, {}, parts, now)) {
+      to.counters.passed_out(1, packet.bytes.size(), now);
+    } else {
+      ++to.counters.dropped_full;
+    }
+    return;
+  }
+  if (to.coalescer.append(packet)) return;
+  if (to.coalescer.empty()) {
+    waiting_.push_back(&to);
+  } else {
+    deliver_chain(to, now);
+  }
+  to.coalescer.begin(packet);
+}
+
+void Forwarder::deliver_chain(Port& port, Instant now) {
+  Coalescer::Chain const& chain = port.coalescer.take();
+  std::array<iovec, kBatchPackets + 3> parts{};
+  std::copy_n(chain.parts.begin(), chain.part_count, parts.begin() + 2);
+  if (deliver(port, chain.packet, chain.offload, std::span(parts).first(chain.part_count + 2),
+              now)) {
+    port.counters.passed_out(chain.packets, chain.ip_bytes, now);
+  } else {
+    port.counters.dropped_full += chain.packets;
+  }
+}
+
+bool Forwarder::deliver(Port& port, Ipv4Packet const& packet, Offload const& offload,
+                        std::span<iovec> parts, Instant) {
+  auto header = make_ethernet_header(port.mac, kGateMac, kEtherTypeIpv4);
+  parts[1] = {header.data(), header.size()};
+  return send_frame(port, make_vnet_header(offload, packet), parts);
+}
+
+bool Forwarder::send_frame(Port& port, VnetHeader const& header, std::span<iovec> parts) {
+  switch (port.driver->send(header, parts)) {
+    case PortDriver::Outcome::done: return true;
+    case PortDriver::Outcome::busy: return false;
+    case PortDriver::Outcome::closed: closed_.push_back(&port); return false;
+  }
+  return false;
+}
+
+// --- refusals the gate makes itself, and the end of a turn ---------------------------------------
+
+void Forwarder::refuse_spoof(Port& port, Ipv4Packet const* packet, Instant now) {
+  ++port.counters.dropped_spoof;
+  if (port.spoofs) return port.spoofs->again();
+  FlowDetail const detail{port.vm.value(), "", port.label.value(), "", packet};
+  trail_.refuse(Hook::flow_out, gate::kReasonSpoofedSource, monitor_.revision(), detail, now);
+  port.spoofs.emplace().keep(trail_.last());
+}
+
+void Forwarder::refuse_source(Association& association, Ipv4Packet const& packet, Instant now) {
+  ++association.counters.dropped_spoof;
+  auto const [at, first] = foreign_sources_.try_emplace(association.id());
+  if (!first) return at->second.again();
+  FlowDetail const detail{association.spec().peer_name.value(), "",
+                          association.spec().label.value(), "", &packet};
+  trail_.refuse(Hook::flow_in, gate::kReasonForeignSource, monitor_.revision(), detail, now);
+  at->second.keep(trail_.last());
+}
+
+void Forwarder::end_of_turn(Instant now) {
+  for (Port* port : waiting_) {
+    if (!port->coalescer.empty()) deliver_chain(*port, now);
+  }
+  waiting_.clear();
+  sealer_.flush(now);
+  std::vector<Port*> closed;
+  closed.swap(closed_);
+  std::sort(closed.begin(), closed.end());
+  closed.erase(std::unique(closed.begin(), closed.end()), closed.end());
+  for (Port* port : closed) outside_.port_closed(*port);
+}
+
+void Forwarder::tell_repeats(Instant now) {
+  out_permits_.tell(now);
+  in_permits_.tell(now);
+  ports_.for_each([&](Port& port) {
+    if (port.spoofs) port.spoofs->tell(trail_, now);
+  });
+  for (auto& [id, fold] : foreign_sources_) fold.tell(trail_, now);
+  std::erase_if(foreign_sources_,
+                [&](auto const& entry) { return associations_.find(entry.first) == nullptr; });
+}
+
+}  // namespace shamon

@@ -1,0 +1,148 @@
+// shamon-gate: opens its sockets, gives up its rights, forwards.
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crypto/aead.hpp"
+#include "tunnel/gate.hpp"
+#include "tunnel/sandbox.hpp"
+
+namespace {
+
+using namespace shamon;
+
+constexpr char kUsage[] =
+    "usage: shamon-gate --listen-udp ADDRESS:PORT --control PATH [--control-uid UID]\n"
+    "                   [--user UID] [--group GID] [--ready-fd N] [--foreground]\n"
+    "\n"
+    "Enforces the coalition's policy on every packet between VMs. Its host monitor (shamond)\n"
+    "commands it over the UNIX socket PATH, which only UID and root may use. After start it keeps\n"
+    "no capability; with --user and --group it becomes that user. --ready-fd gets one byte when\n"
+    "the gate is ready. It always runs in the foreground.\n";
+
+struct Options {
+  Endpoint listen;
+  std::string control;
+  uid_t control_uid = ::geteuid();
+  SandboxOptions sandbox;
+  int ready_fd = -1;
+};
+
+std::optional<unsigned> to_number(std::string_view text) {
+  unsigned value = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+Result<Options> parse_options(int count, char** words) {
+  Options options;
+  bool listens = false;
+  for (int i = 1; i < count; ++i) {
+    std::string_view const name = words[i];
+    if (name == "--foreground") continue;
+    if (i + 1 == count) return fail(Errc::invalid, std::string(name) + ": unknown, or no value");
+    std::string const value = words[++i];
+    std::optional<unsigned> const number = to_number(value);
+    if (name == "--listen-udp") {
+      Result<Endpoint> const endpoint = parse_endpoint(value);
+      if (!endpoint) return pass(endpoint, name);
+      options.listen = *endpoint;
+      listens = true;
+    } else if (name == "--control") {
+      options.control = value;
+    } else if (!number) {
+      return fail(Errc::invalid, std::string(name) + " " + value + ": not understood");
+    } else if (name == "--control-uid") {
+      options.control_uid = *number;
+    } else if (name == "--user") {
+      options.sandbox.user = *number;
+    } else if (name == "--group") {
+      options.sandbox.group = *number;
+    } else if (name == "--ready-fd") {
+      options.ready_fd = static_cast<int>(*number);
+    } else {
+      return fail(Errc::invalid, std::string(name) + ": unknown option");
+    }
+  }
+  if (!listens || options.control.empty()) {
+    return fail(Errc::invalid, "--listen-udp and --control are needed");
+  }
+  return options;
+}
+
+/// SIGTERM and SIGINT as a descriptor.
+Result<UniqueFd> open_stop_signal() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("sigprocmask");
+  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno("signalfd");
+  return fd;
+}
+
+/// Crypto libraries choose their code and read their configuration at first use.
+Status warm_up_crypto() {
+  Secret<kAeadKeyBytes> const key;
+  std::array<std::uint8_t, kAeadSaltBytes> const salt{};
+  Result<AeadKey> made = AeadKey::create(key, salt);
+  if (!made) return pass(made, "crypto");
+  std::array<std::uint8_t, 64> memory{};
+  std::span<std::uint8_t> const all(memory);
+  AeadJob job{all.first(8), all.subspan(8, 8), all.subspan(16, 32), all.last(16), false};
+  made->seal({&job, 1});
+  made->open({&job, 1});
+  return job.ok ? Status{} : Status(fail(Errc::crypto, "AES-GCM self test failed"));
+}
+
+Status run(Options const& options) {
+  Result<UniqueFd> const stop = open_stop_signal();
+  if (!stop) return pass(stop);
+  if (Status warm = warm_up_crypto(); !warm) return warm;
+  Result<Underlay> underlay = Underlay::bind(options.listen);
+  if (!underlay) return pass(underlay);
+  Result<ControlServer> control = ControlServer::listen(options.control, options.control_uid);
+  if (!control) return pass(control);
+  std::uint16_t const mtu = underlay->mtu();
+  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), *std::move(control));
+  if (!gate) return pass(gate);
+  if (Status boxed = enter_sandbox(options.sandbox); !boxed) return boxed;
+  std::fprintf(stderr, "shamon-gate: ready on %s (MTU %u, %s), control %s\n",
+               to_string(options.listen).c_str(), mtu, aead_implementation(),
+               options.control.c_str());
+  if (options.ready_fd >= 0) {
+    char const byte = '1';
+    if (::write(options.ready_fd, &byte, 1) != 1) return fail_errno("--ready-fd");
+    ::close(options.ready_fd);
+  }
+  return (*gate)->run(stop->get());
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count == 2 && std::string_view(words[1]) == "--help") {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  Result<Options> const options = parse_options(count, words);
+  if (!options) {
+    std::fprintf(stderr, "shamon-gate: %s\n%s", options.error().describe().c_str(), kUsage);
+    return 2;
+  }
+  if (Status const done = run(*options); !done) {
+    std::fprintf(stderr, "shamon-gate: %s\n", done.error().describe().c_str());
+    return 1;
+  }
+  return 0;
+}

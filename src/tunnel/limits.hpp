@@ -1,0 +1,53 @@
+// Every bound of this folder, with its reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace shamon {
+
+// Tables. A machine runs tens of VMs and talks to thousands of peers.
+inline constexpr std::size_t kPortsMax = 256;
+inline constexpr std::size_t kAssociationsMax = 8192;
+inline constexpr std::size_t kRoutesMax = 65536;
+inline constexpr std::size_t kPathsMax = 65536;       ///< distinct (peer, label) ever named
+inline constexpr std::size_t kFlowPermitsMax = 4096;  ///< cached decisions; a power of two
+inline constexpr std::size_t kLabelPermitsMax = 1024;
+inline constexpr std::size_t kWantedMax = 1024;  ///< throttled association_wanted entries
+
+// Packets.
+inline constexpr std::size_t kEthernetHeaderBytes = 14;
+inline constexpr std::size_t kIpv4HeaderBytes = 20;
+inline constexpr std::size_t kPacketBytesMax = 65535;  ///< IPv4 total length is 16 bits
+inline constexpr std::size_t kFrameBytesMax = kPacketBytesMax + kEthernetHeaderBytes;
+inline constexpr std::size_t kVnetHeaderBytes = 10;  ///< struct virtio_net_hdr, the tun default
+inline constexpr std::uint16_t kMtuMin = 576;        ///< RFC 791: every host accepts this much
+inline constexpr std::uint16_t kMtuMax = 9216;       ///< larger than any Ethernet underlay
+
+// ESP (RFC 4303, RFC 4106, RFC 3948).
+inline constexpr std::size_t kReplayWindowPackets = 4096;  ///< a multiple of 64; batches reorder
+inline constexpr std::uint32_t kSequenceMax = 0xffffffff;  ///< no ESN, and it never wraps
+inline constexpr std::uint64_t kAssociationBytesMax = std::uint64_t{1} << 42;
+inline constexpr std::uint64_t kAssociationSecondsMax = 3600;
+inline constexpr unsigned kRekeyPercent = 80;  ///< of bytes, of seconds and of sequence numbers
+/// After a rekey the old pair still receives for so long: packets under way were sealed with it.
+inline constexpr std::chrono::seconds kRekeyGrace{5};
+/// After a rekey the old pair still sends until the peer uses the new one, or for so long.
+inline constexpr std::chrono::milliseconds kRekeySwitch{200};
+
+// Batches.
+inline constexpr std::size_t kBatchPackets = 64;         ///< UDP_MAX_SEGMENTS of older kernels
+inline constexpr std::size_t kDatagramBytesMax = 65507;  ///< 65535 - IPv4 - UDP
+inline constexpr std::size_t kUnderlayReceives = 8;      ///< datagram buffers per recvmmsg
+inline constexpr std::size_t kPortFramesPerTurn = 64;    ///< then the other ports have their turn
+
+// Control.
+inline constexpr std::size_t kControlQueueMax = 4096;  ///< messages waiting for a slow client
+inline constexpr std::size_t kControlMessagesPerTurn = 64;
+inline constexpr std::size_t kPolicyImageBytesMax = 4u << 20;
+inline constexpr std::chrono::milliseconds kTick{100};     ///< lifetimes are looked at this often
+inline constexpr std::chrono::seconds kAuditFold{1};       ///< repeats are folded for so long
+inline constexpr std::chrono::seconds kWantedInterval{1};  ///< per (peer, label)
+
+}  // namespace shamon

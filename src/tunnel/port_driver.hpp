@@ -1,0 +1,50 @@
+// What a port needs of the thing behind it. A driver holds one descriptor and moves whole frames;
+// it judges nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tl/expected.hpp>
+
+#include <sys/uio.h>
+
+#include "base/fd.hpp"
+#include "tunnel/gate_control.hpp"
+#include "tunnel/offload.hpp"
+
+namespace shamon {
+
+class PortDriver {
+ public:
+  enum class Outcome : std::uint8_t {
+    done,
+    busy,    ///< nothing to read, or no room to write: the frame was not taken
+    closed,  ///< the other side is gone, or what it sent cannot be a frame
+  };
+  struct Frame {
+    ByteView vnet_header;  ///< empty if the driver has none
+    std::span<std::uint8_t> bytes;
+  };
+
+  virtual ~PortDriver() = default;
+  virtual int fd() const noexcept = 0;
+  /// True if frames may be super-packets in both directions.
+  virtual bool offloads() const noexcept = 0;
+  /// The next frame, in `buffer` or in the driver's own memory, valid until the next call.
+  /// `buffer` has kPortBufferBytes.
+  virtual tl::expected<Frame, Outcome> receive(std::span<std::uint8_t> buffer) noexcept = 0;
+  /// Sends parts[1..] as one frame. parts[0] is the driver's, for what goes in front.
+  virtual Outcome send(VnetHeader const& vnet_header, std::span<iovec> parts) noexcept = 0;
+  /// Part of a frame waits for room: call flush() when the descriptor becomes writable.
+  virtual bool wants_write() const noexcept { return false; }
+  virtual Outcome flush() noexcept { return Outcome::done; }
+};
+
+inline constexpr std::size_t kPortBufferBytes = kVnetHeaderBytes + kFrameBytesMax + 64;
+
+/// The driver for a descriptor that came with a port_attach. Sets it non-blocking. Errors:
+/// `invalid` if the descriptor is not of that kind, `system`.
+Result<std::unique_ptr<PortDriver>> make_port_driver(gate::PortKind kind, UniqueFd descriptor);
+
+}  // namespace shamon
