@@ -1,7 +1,5 @@
 #include "guest/agent.hpp"
 
-#include "base/fd.hpp"
-
 namespace shamon::guest {
 
 Status Agent::receive(ByteView bytes) {
@@ -32,13 +30,6 @@ void Agent::ask(Question question, std::string argument, Answered answered) {
   QueryFrame const query{next_question_++, question, argument.substr(0, kTextBytesMax)};
   waiting_.emplace(query.sequence, std::move(answered));
   append(output_, encode_frame(query));
-}
-
-Result<LogSuffix> read_log_suffix(std::string const& path, std::uint64_t offset) {
-  auto whole = read_file(path, kFrameBytesMax - 65536);
-  if (!whole) return pass(whole);
-  if (offset > whole->size()) return LogSuffix{std::move(*whole), 0};
-  return LogSuffix{to_bytes(ByteView(*whole).subspan(offset)), offset};
 }
 
 }  // namespace shamon::guest

@@ -30,12 +30,4 @@ class Agent {
   std::map<std::uint64_t, Answered> waiting_;
 };
 
-/// The part of a measurement list from `offset` on; the whole list, with offset 0, if it is shorter
-/// than that (the machine was restarted).
-struct LogSuffix {
-  Bytes bytes;
-  std::uint64_t offset = 0;
-};
-Result<LogSuffix> read_log_suffix(std::string const& path, std::uint64_t offset);
-
 }  // namespace shamon::guest

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
-
 namespace shamon::guest {
 namespace {
 
@@ -51,15 +49,6 @@ TEST(Agent, MatchesAnswersToQuestionsAndIgnoresStrayOnes) {
 TEST(Agent, RefusesFramesThatOnlyAGuestSends) {
   Agent agent([](Challenge const&) -> Result<Evidence> { return Evidence{}; });
   EXPECT_FALSE(agent.receive(encode_frame(QueryFrame{1, Question::label, ""})).has_value());
-}
-
-TEST(LogSuffix, StartsAtTheOffsetOrOverAgain) {
-  std::string const path = testing::TempDir() + "shamon_log_suffix";
-  ASSERT_TRUE(write_file_atomically(path, Bytes{1, 2, 3, 4}).has_value());
-  EXPECT_EQ(read_log_suffix(path, 1)->bytes, (Bytes{2, 3, 4}));
-  EXPECT_EQ(read_log_suffix(path, 4)->bytes, Bytes{});
-  EXPECT_EQ(read_log_suffix(path, 5)->bytes.size(), 4u);
-  EXPECT_EQ(read_log_suffix(path, 5)->offset, 0u);
 }
 
 }  // namespace

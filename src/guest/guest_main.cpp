@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "attestation/tpm.hpp"
+#include "attestation/measured_log.hpp"
 #include "attestation/vtpm_provision.hpp"
 #include "base/fd.hpp"
 #include "guest/agent.hpp"
@@ -44,17 +44,7 @@ Result<Evidence> make_evidence(Options const& options, Challenge const& challeng
   if (!tpm) return pass(tpm);
   AttestationKey key;
   key.handle = options.ak_handle;
-  auto quote = (*tpm)->quote(key, challenge.nonce, challenge.pcrs);
-  if (!quote) return pass(quote);
-  auto log = read_log_suffix(options.ima, challenge.ima_offset);
-  if (!log) return pass(log);
-  Evidence evidence;
-  evidence.attest = std::move(quote->attest);
-  evidence.signature = std::move(quote->signature);
-  evidence.ima_log = std::move(log->bytes);
-  evidence.ima_offset = log->offset;
-  evidence.reset_count = challenge.reset_count;
-  return evidence;
+  return collect_evidence(**tpm, key, challenge, {.event_log = "", .ima_log = options.ima});
 }
 
 UniqueFd open_port(std::string const& path) {
