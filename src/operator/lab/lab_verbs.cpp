@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 
 #include <signal.h>
 #include <unistd.h>
@@ -19,15 +20,20 @@ std::string own_folder() {
   return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
 }
 
-/// On Ctrl-C or a terminal's end the laboratory must go too: a child does that after we are gone.
-volatile sig_atomic_t g_interrupted = 0;
-Laboratory* g_lab = nullptr;
-
-void end_on_signal(int) {
-  if (g_interrupted++ != 0) return;
-  std::fprintf(stderr, "\nshamon: ending the laboratory\n");
-  if (g_lab != nullptr) (void)g_lab->tear_down();
-  ::_exit(130);
+/// On Ctrl-C or a terminal's end the laboratory must go too. A thread waits for the signals, so
+/// that ending runs as ordinary code. Children start with an empty mask.
+void end_on_signals(Laboratory& lab) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int const number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::thread([&lab, set] {
+    int number = 0;
+    if (::sigwait(&set, &number) != 0) return;
+    std::fprintf(stderr, "\nshamon: ending the laboratory\n");
+    (void)lab.tear_down();
+    ::_exit(128 + number);
+  }).detach();
 }
 
 int lab_up(std::string const& file, bool demo) {
@@ -39,15 +45,11 @@ int lab_up(std::string const& file, bool demo) {
   };
   auto lab = Laboratory::up(std::move(*spec), own_folder(), say);
   if (!lab) return report(lab.error());
-  g_lab = lab->get();
-  for (int const number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, end_on_signal);
   if (demo) {
     bool const shown = run_demo(**lab);
-    g_lab = nullptr;
     return shown ? kExitYes : kExitInternal;
   }
   auto settled = (*lab)->wait_until_settled(std::chrono::seconds(90), say);
-  g_lab = nullptr;
   (*lab)->leave_running();
   if (!settled) {
     std::fprintf(stderr, "shamon: it is up, but: %s\n", settled.error().message.c_str());
