@@ -24,20 +24,21 @@ class FlowPermits {
 
   /// The permit for `op`, or none. Asks the monitor (which audits) once per revision and key;
   /// further refusals are counted for tell(). A flow the labels allow as such, whatever the
-  /// service, shares one permit among all services.
-  Permit<Op> const* find(Op const& op, Instant now) {
+  /// service, shares one permit among all services. `address` is the other VM's: refusals are told
+  /// for each pair of VMs.
+  Permit<Op> const* find(Op const& op, Ipv4 address, Instant now) {
     Op any = op;
     any.service = {};
-    Entry& labels = labels_[slot(any) % labels_.size()];
-    if (stale(labels, any)) {
+    Entry& labels = labels_[slot(any, {}) % labels_.size()];
+    if (stale(labels, any, {})) {
       Request const question{Operation::flow,     op.from_label, op.to_label, {},
                              monitor_.revision(), nullptr};
-      refill(labels, any, decide(question, monitor_.policy()).allowed(), now);
+      refill(labels, any, {}, decide(question, monitor_.policy()).allowed(), now);
     }
     if (labels.permit) return &*labels.permit;
-    Entry& exact = services_[slot(op) % services_.size()];
-    if (stale(exact, op)) {
-      refill(exact, op, true, now);
+    Entry& exact = services_[slot(op, address) % services_.size()];
+    if (stale(exact, op, address)) {
+      refill(exact, op, address, true, now);
       if (!exact.permit) exact.folded.emplace().keep(trail_.last());
     } else if (exact.folded) {
       exact.folded->again();
@@ -55,6 +56,7 @@ class FlowPermits {
  private:
   struct Entry {
     std::optional<Op> op;
+    Ipv4 address;
     Revision revision;
     std::optional<Permit<Op>> permit;  ///< none: denied, or the labels alone do not suffice
     std::optional<FoldedAudit> folded;
@@ -64,8 +66,8 @@ class FlowPermits {
   static std::uint64_t key(FlowIn const& op) noexcept {
     return std::uint64_t{op.association.value()} << 20 ^ op.to.value();
   }
-  static std::size_t slot(Op const& op) noexcept {
-    std::uint64_t mixed = key(op) * 0x9e3779b97f4a7c15u;
+  static std::size_t slot(Op const& op, Ipv4 address) noexcept {
+    std::uint64_t mixed = (key(op) ^ std::uint64_t{address.bits} << 32) * 0x9e3779b97f4a7c15u;
     mixed ^= std::uint64_t{op.from_label.value()} << 48 | std::uint64_t{op.to_label.value()} << 32 |
              std::uint64_t{op.service.port} << 16 | op.service.source_port;
     mixed = (mixed ^ std::uint64_t{op.service.protocol} << 40) * 0xbf58476d1ce4e5b9u;
@@ -75,14 +77,15 @@ class FlowPermits {
   static bool same(FlowIn const& a, FlowIn const& b) noexcept {
     return a.association == b.association && a.to == b.to;
   }
-  bool stale(Entry const& entry, Op const& op) const noexcept {
+  bool stale(Entry const& entry, Op const& op, Ipv4 address) const noexcept {
     return !entry.op || entry.revision != monitor_.revision() || !same(*entry.op, op) ||
-           entry.op->from_label != op.from_label || entry.op->to_label != op.to_label ||
-           entry.op->service != op.service;
+           entry.address != address || entry.op->from_label != op.from_label ||
+           entry.op->to_label != op.to_label || entry.op->service != op.service;
   }
-  void refill(Entry& entry, Op const& op, bool ask, Instant now) {
+  void refill(Entry& entry, Op const& op, Ipv4 address, bool ask, Instant now) {
     if (entry.folded) entry.folded->tell(trail_, now);
     entry.op = op;
+    entry.address = address;
     entry.revision = monitor_.revision();
     entry.permit.reset();
     entry.folded.reset();

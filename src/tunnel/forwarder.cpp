@@ -93,8 +93,9 @@ void Forwarder::forward_local(Outgoing& out, Port& to) {
   FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), to.vm.value(),
                                       to.label.value(), out.packet);
   trail_.set_detail(&detail);
-  Permit<FlowOut> const* const permit = out_permits_.find(
-      {out.port.id, out.port.label_id, to.label_id, out.packet.service()}, out.now);
+  Permit<FlowOut> const* const permit =
+      out_permits_.find({out.port.id, out.port.label_id, to.label_id, out.packet.service()},
+                        out.packet.destination, out.now);
   trail_.set_detail(nullptr);
   if (permit == nullptr) {
     out.port.counters.dropped_policy += out.count;
@@ -111,8 +112,9 @@ void Forwarder::forward_remote(Outgoing& out, Route const& route) {
   FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), route.vm.value(),
                                       route.label.value(), out.packet);
   trail_.set_detail(&detail);
-  Permit<FlowOut> const* const permit = out_permits_.find(
-      {out.port.id, out.port.label_id, route.label_id, out.packet.service()}, out.now);
+  Permit<FlowOut> const* const permit =
+      out_permits_.find({out.port.id, out.port.label_id, route.label_id, out.packet.service()},
+                        out.packet.destination, out.now);
   trail_.set_detail(nullptr);
   if (permit == nullptr) {
     out.port.counters.dropped_policy += out.count;
@@ -265,7 +267,8 @@ void Forwarder::receive(Association& association, std::span<std::uint8_t> payloa
                                       to->vm.value(), to->label.value(), *packet);
   trail_.set_detail(&detail);
   Permit<FlowIn> const* const permit = in_permits_.find(
-      {association.id(), association.label(), to->id, to->label_id, packet->service()}, now);
+      {association.id(), association.label(), to->id, to->label_id, packet->service()},
+      packet->source, now);
   trail_.set_detail(nullptr);
   if (permit == nullptr) {
     ++association.counters.dropped_policy;
