@@ -46,6 +46,7 @@ int lab_up(std::string const& file, bool demo) {
   auto lab = Laboratory::up(std::move(*spec), own_folder(), say);
   if (!lab) return report(lab.error());
   if (demo) {
+    end_on_signals(**lab);
     bool const shown = run_demo(**lab);
     return shown ? kExitYes : kExitInternal;
   }

@@ -191,9 +191,10 @@ Status Laboratory::write_authority_config() {
   std::string const config =
       "coalition = \"" + spec_.coalition.value() + "\"\npolicy = \"" + policy + "\"\nlisten = \"" +
       address + ":8443\"\nserver_names = [\"authority\"]\nserver_addresses = [\"" + address +
-      "\"]\nstate = \"" + root + "/state\"\nsockets = \"" + root + "/run\"\nca_copy = \"" + root +
-      "/ca.pem\"\nendorser_roots = \"" + room_->ek_root_path() + "\"\nreference_values = [\"" +
-      root + "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
+      "\"]\nstate_folder = \"" + root + "/state\"\nsocket_folder = \"" + root + "/run\" = \"" +
+      root + "/ca.pem\"\nendorser_roots = [\"" + room_->ek_root_path() +
+      "\"]\nreference_values = [\"" + root +
+      "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
       "\nlease_ms = " + std::to_string(spec_.lease_ms) +
       "\nchallenge_period_ms = " + std::to_string(spec_.challenge_period_ms) +
       "\nmembership_seconds = 600\nrequired_components = [\"firmware\", \"boot-stage\", "
@@ -224,7 +225,10 @@ Status Laboratory::start_authority() {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   process->release();
-  return {};
+  // Machines trust this certificate alone; the state folder it comes from is closed to them.
+  auto ca = read_file(root + "/state/ca.pem");
+  if (!ca) return pass(ca);
+  return write_file_atomically(root + "/ca.pem", *ca, 0644);
 }
 
 Status Laboratory::kill_authority(int signal) {
