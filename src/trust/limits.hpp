@@ -18,7 +18,7 @@ inline constexpr std::size_t kFactsMax = 8'000'000;
 /// Rule instances looked at because of one change; a change past it is refused and undone.
 inline constexpr std::size_t kMatchesPerChangeMax = 1'000'000;
 
-inline constexpr std::size_t kProofBytesMax = 8u << 20;  ///< text of a proof
+inline constexpr std::size_t kProofTextBytesMax = 8u << 20;  ///< text of a proof
 inline constexpr std::size_t kProofStepsMax = 16'384;
 inline constexpr std::size_t kMissingDepthMax =
     256;  ///< how deep the search for a missing premise goes

@@ -147,7 +147,7 @@ std::string encode_proof(Proof const& proof) {
 }
 
 Result<Proof> parse_proof(std::string_view text) {
-  if (text.size() > kProofBytesMax) return fail(Errc::too_large, "proof text");
+  if (text.size() > kProofTextBytesMax) return fail(Errc::too_large, "proof text");
   Lexer lexer(text);
   if (auto ok = lexer.expect("shamon-proof"); !ok) return pass(ok);
   if (auto ok = lexer.expect("1"); !ok) return pass(ok);
