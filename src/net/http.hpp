@@ -103,8 +103,8 @@ using HttpTarget = std::variant<TlsTarget, UnixTarget>;
 
 struct HttpCall {
   std::string method = "GET";
-  std::string target;  ///< path and query, encoded
-  std::string body;
+  std::string target{};  ///< path and query, encoded
+  std::string body{};
   std::string content_type = "application/json";
   std::map<std::string, std::string> headers{};
   Duration timeout = std::chrono::seconds(10);
