@@ -12,6 +12,14 @@ Result<ImaLog> log_or_offence(ImaReading reading) {
   return std::move(reading.log);
 }
 
+/// A path for people: it comes from the attested machine and must not steer a terminal.
+std::string printable(std::string_view path) {
+  constexpr std::size_t kShownBytes = 200;
+  std::string out;
+  for (char c : path.substr(0, kShownBytes)) out += c >= ' ' && c <= '~' ? c : '?';
+  return out;
+}
+
 bool is_digit(std::uint8_t c) {
   return c >= '0' && c <= '9';
 }
@@ -54,8 +62,9 @@ Status check_ima_entry(ImaEntry const& entry) {
   }
   if (entry.violation) return {};
   if (hash(entry.template_digest.algorithm(), entry.template_data) != entry.template_digest) {
-    return fail_at(Errc::malformed, entry.offset,
-                   fmt::format("template digest does not match the data of \"{}\"", entry.path));
+    return fail_at(
+        Errc::malformed, entry.offset,
+        fmt::format("template digest does not match the data of \"{}\"", printable(entry.path)));
   }
   return {};
 }

@@ -195,6 +195,11 @@ Status match_pcrs_to_quote(VerifiedQuote const& verified, std::vector<PcrBank> c
       return fail(Errc::invalid,
                   fmt::format("no values of the quoted {} bank", to_string(selection.bank)));
     }
+    for (std::uint8_t pcr = 0; pcr < kPcrCount; ++pcr) {
+      if (selects(selection, PcrIndex{pcr}) && !bank->touched(PcrIndex{pcr})) {
+        return fail(Errc::invalid, fmt::format("no value of PCR {}, which is quoted", pcr));
+      }
+    }
     ordered.push_back(*bank);
   }
   if (!agrees(quote, ordered)) {

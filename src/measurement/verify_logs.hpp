@@ -46,8 +46,8 @@ tl::expected<ReplayedPcrs, LogMismatch> match_logs_to_quote(VerifiedQuote const&
                                                             ImaLog const* ima_log,
                                                             std::optional<ImaStart> start = {});
 
-/// Compares given PCR values (of a file, say) with the quote's digest: the banks must hold every
-/// selected PCR's value. Errors: `untrusted`, `invalid` if a quoted bank is not among them.
+/// Compares given PCR values (of a file, say) with the quote's digest. Only values that were `set`
+/// count. Errors: `untrusted`; `invalid` if a quoted PCR or bank is not among them.
 Status match_pcrs_to_quote(VerifiedQuote const& quote, std::vector<PcrBank> const& banks);
 
 }  // namespace shamon
