@@ -37,8 +37,13 @@ std::string GateTest::policy(int revision, std::string const& more) {
 
 Process GateTest::start_capture(Machine& machine, std::string const& file) {
   // Runs of datagrams must be taken apart before the tap sees them.
-  run("ethtool -K up0 gso off gro off tx-udp-segmentation off", machine.ns);
-  Process capture = start("tcpdump -Z root -i up0 -U -s 0 -w " + file + " udp port 4500", machine.ns);
+  for (Machine* each : {&a(), &b()}) {
+    EXPECT_TRUE(run("ethtool -K up0 gso off gro off tx-udp-segmentation off", each->ns).ok())
+        << "needs ethtool (Debian package ethtool)";
+  }
+  Process capture = start(
+      "tcpdump --immediate-mode -Z root -i up0 -U -s 2048 -B 32768 -w " + file + " udp port 4500",
+      machine.ns);
   eventually([&] { return run("test -s " + file).ok(); });
   return capture;
 }
