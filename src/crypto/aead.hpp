@@ -18,10 +18,10 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 /// One packet of a batch. `data` is encrypted or decrypted in place; `tag` is written by seal and
 /// read by open; `ok` is set by open.
 struct AeadJob {
-  std::span<const std::uint8_t> aad;         ///< 8 bytes: SPI ‖ sequence number
-  std::span<const std::uint8_t> iv;          ///< 8 bytes, unique per key
+  std::span<const std::uint8_t> aad;  ///< 8 bytes: SPI ‖ sequence number
+  std::span<const std::uint8_t> iv;   ///< 8 bytes, unique per key
   std::span<std::uint8_t> data;
-  std::span<std::uint8_t> tag;               ///< 16 bytes
+  std::span<std::uint8_t> tag;  ///< 16 bytes
   bool ok = false;
 };
 

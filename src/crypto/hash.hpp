@@ -44,7 +44,9 @@ class Digest {
 Digest hash(HashAlgorithm algorithm, ByteView data) noexcept;
 /// hash(a ‖ b): the PCR extend operation, without an allocation.
 Digest hash_pair(HashAlgorithm algorithm, ByteView a, ByteView b) noexcept;
-inline Digest sha256(ByteView data) noexcept { return hash(HashAlgorithm::sha256, data); }
+inline Digest sha256(ByteView data) noexcept {
+  return hash(HashAlgorithm::sha256, data);
+}
 /// Digest of a whole file. Errors: `system`.
 Result<Digest> hash_file(HashAlgorithm algorithm, std::string const& path);
 

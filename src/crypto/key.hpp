@@ -1,5 +1,5 @@
-// Signature keys: ECDSA P-256/P-384 and RSA. Private keys never leave their object but as PKCS#8 PEM
-// for the daemon's own state folder.
+// Signature keys: ECDSA P-256/P-384 and RSA. Private keys never leave their object but as PKCS#8
+// PEM for the daemon's own state folder.
 #pragma once
 
 #include <memory>

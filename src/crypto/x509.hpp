@@ -1,4 +1,5 @@
-// X.509 certificates: parse, verify chains, issue. RFC 5280; EK certificates: TCG EK Credential Profile 2.4.
+// X.509 certificates: parse, verify chains, issue. RFC 5280; EK certificates: TCG EK Credential
+// Profile 2.4.
 #pragma once
 
 #include <memory>
@@ -53,10 +54,10 @@ struct CertificateTemplate {
   std::string common_name;
   std::vector<std::string> dns_names{};
   std::vector<std::string> ip_addresses{};
-  std::vector<std::string> uris{};   ///< e.g. shamon://coalition/boinc/host/shype1
+  std::vector<std::string> uris{};  ///< e.g. shamon://coalition/boinc/host/shype1
   bool is_ca = false;
-  bool for_server = true;            ///< extendedKeyUsage serverAuth
-  bool for_client = true;            ///< extendedKeyUsage clientAuth
+  bool for_server = true;  ///< extendedKeyUsage serverAuth
+  bool for_client = true;  ///< extendedKeyUsage clientAuth
   WallTime not_before{};
   WallTime not_after{};
   /// Extra extensions: dotted OID and DER content, never critical.
