@@ -68,6 +68,7 @@ void compare_pairs(PolicyBuild const& build, CompiledPolicy const& compiled,
           if (operation != Operation::flow) break;  // the packet matters to flows only
         }
         compare(build, compiled, operation, {"", a, b, 6, 5, 0, {}, revision + 1}, out);
+        compare(build, compiled, operation, {"", a, b, 6, 5, 0, {}, revision - 1}, out);
       }
     }
   }
