@@ -60,8 +60,9 @@ void Journal::audit(AuditRow row) {
   if (audits_.size() > kAuditKept) audits_.pop_front();
 }
 
-void Journal::audit(AuditRecord const& record, CompiledPolicy const& policy) {
+void Journal::audit(AuditRecord const& record, CompiledPolicy const& policy, std::uint64_t count) {
   AuditRow row;
+  row.count = count;
   row.time = record.time;
   row.hook = to_string(record.hook);
   row.verdict = record.verdict == Verdict::allow ? "allowed" : "denied";

@@ -28,7 +28,7 @@ class Journal {
   void event(EventRow row);
   void audit(AuditRow row);
   /// A decision of this process's own monitor.
-  void audit(AuditRecord const& record, CompiledPolicy const& policy);
+  void audit(AuditRecord const& record, CompiledPolicy const& policy, std::uint64_t count = 1);
 
   /// Sends the kept tail from `after` on, then everything that follows.
   void follow(std::shared_ptr<EventStream> stream, std::uint64_t after);

@@ -187,8 +187,10 @@ void Membership::perform(member::Action const& action) {
     void operator()(member::OpenFeed const& a) const { self.open_feed(a); }
     void operator()(member::CloseFeed const&) const { self.feed_.reset(); }
     void operator()(member::ApplyPolicy const& a) const {
-      self.deliver(member::PolicyApplied{a.revision,
-                                         self.handlers_.apply_policy(a.name, a.text, a.revision)});
+      self.handlers_.apply_policy(
+          a.name, a.text, a.revision, [this_ = &self, revision = a.revision](Status status) {
+            this_->deliver(member::PolicyApplied{revision, std::move(status)});
+          });
     }
     void operator()(member::ApplyReferenceValues const& a) const {
       self.handlers_.apply_reference_values(a.values);

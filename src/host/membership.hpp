@@ -24,7 +24,10 @@ struct MembershipCredentials {
 class Membership {
  public:
   struct Handlers {
-    std::function<Status(std::string const& name, std::string const& text, Revision)> apply_policy;
+    /// Calls `done` once the policy is in force, or with the reason why it is not.
+    std::function<void(std::string const& name, std::string const& text, Revision,
+                       std::function<void(Status)> done)>
+        apply_policy;
     std::function<void(std::vector<ReferenceValueMessage> const&)> apply_reference_values;
     std::function<void(MembershipCredentials const&)> use_credentials;
     std::function<void(Instant)> set_lease;

@@ -206,6 +206,13 @@ void VmManager::stop(VmName const& name, std::string const& state, std::string c
   set_state(vm, state, reason);
 }
 
+void VmManager::isolate(VmName const& name, std::string const& reason) {
+  ManagedVm* vm = find(name);
+  if (vm == nullptr) return;
+  gate_.detach(vm->port);
+  set_state(*vm, "revoked", reason);
+}
+
 Status VmManager::suspend(VmName const& name) {
   ManagedVm* vm = find(name);
   if (vm == nullptr || !vm->handle)

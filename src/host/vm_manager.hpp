@@ -50,6 +50,8 @@ class VmManager {
   /// a thread, because making a vTPM takes a second.
   void start_all(std::shared_ptr<PolicyDocument const> document, ReferenceValues const& reference);
   void stop(VmName const& vm, std::string const& state, std::string const& reason);
+  /// Takes the VM's port and revokes it; the VM itself stays, cut off, for whoever investigates.
+  void isolate(VmName const& vm, std::string const& reason);
   Status suspend(VmName const& vm);
   Status resume(VmName const& vm);
 

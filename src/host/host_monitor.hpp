@@ -1,0 +1,67 @@
+// The host monitor of one machine: joins membership, policy, gate, VMs and negotiations. What each
+// of them learns is told to the others here, and nowhere else.
+#pragma once
+
+#include <memory>
+
+#include "host/bridges.hpp"
+#include "host/local_api.hpp"
+#include "policy/source.hpp"
+
+namespace shamon {
+
+class HostMonitor {
+ public:
+  /// Reads keys and certificates. Errors name the file. `taps`: descriptors of domains' ports.
+  static Result<std::unique_ptr<HostMonitor>> create(EventLoop& loop, HostConfig config,
+                                                     std::map<std::string, UniqueFd> taps);
+  ~HostMonitor();
+  Status start();
+
+ private:
+  HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certificate> authority_ca,
+              PrivateKey tls_key);
+
+  Membership::Handlers membership_handlers();
+  GateLink::Handlers gate_handlers();
+  VmManager::Handlers vm_handlers();
+  LocalApiSource api_source();
+
+  void apply_policy(std::string const& name, std::string const& text, Revision revision,
+                    std::function<void(Status)> done);
+  Status put_in_force(PolicyBuild build, Digest const& digest);
+  void apply_reference_values(std::vector<ReferenceValueMessage> const& values);
+  void update_routes();
+  void cut_vm(VmName const& vm, std::string const& reason,
+              std::vector<FindingMessage> const& findings);
+  void set_lease(Instant until);
+  void check_lease();
+  void note_gate_audit(gate::Audit const& audit);
+  void challenge_own_vms();
+  void judge_own_vm(ManagedVm& vm, Challenge const& challenge, Result<Evidence> const& evidence);
+  void start_vms_when_ready();
+  guest::AnswerFrame answer_guest(ManagedVm const& vm, guest::QueryFrame const& query);
+  Explanation explain(std::string const& from, std::string const& to, std::string const& service);
+  HostStatus status() const;
+
+  EventLoop& loop_;
+  HostConfig config_;
+  std::vector<Certificate> authority_ca_;
+  Journal journal_;
+  Monitor monitor_;
+  ReferenceValues reference_;
+  std::shared_ptr<PolicyDocument const> document_;
+  std::optional<Digest> policy_digest_;
+  GateLink gate_;
+  VmManager vms_;
+  TpmWorker tpm_;
+  Membership membership_;
+  Bridges bridges_;
+  LocalApi api_;
+  Instant lease_until_{};
+  bool lease_held_ = false;
+  std::optional<EventLoop::TimerId> lease_timer_;
+  bool vms_started_ = false;
+};
+
+}  // namespace shamon

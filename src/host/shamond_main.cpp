@@ -1,0 +1,75 @@
+// shamond: the host monitor.  usage: shamond --config FILE [--check]
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/process.hpp"
+#include "host/host_monitor.hpp"
+
+namespace {
+
+using namespace shamon;
+
+int complain(Error const& error, int code) {
+  std::fprintf(stderr, "shamond: %s\n", error.describe().c_str());
+  return code;
+}
+
+/// sd_notify(3), without the library.
+void notify_ready() {
+  char const* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr || std::strlen(path) >= sizeof(sockaddr_un::sun_path)) return;
+  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path, std::strlen(path));
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  auto const size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  constexpr std::string_view kReady = "READY=1";
+  (void)::sendto(fd.get(), kReady.data(), kReady.size(), MSG_NOSIGNAL,
+                 reinterpret_cast<sockaddr const*>(&address), size);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string config_path = "/etc/shamon/shamond.toml";
+  bool check_only = false;
+  for (int i = 1; i < argc; ++i) {
+    std::string const argument = argv[i];
+    if (argument == "--config" && i + 1 < argc) {
+      config_path = argv[++i];
+    } else if (argument == "--check") {
+      check_only = true;
+    } else {
+      std::fprintf(stderr, "usage: shamond [--config FILE] [--check]\n");
+      return argument == "--help" ? 0 : 2;
+    }
+  }
+  auto config = read_host_config(config_path);
+  if (!config) return complain(config.error(), 2);
+  if (check_only) return 0;
+  ::signal(SIGPIPE, SIG_IGN);
+  std::map<std::string, UniqueFd> taps;
+  for (auto& [name, fd] : take_passed_descriptors()) taps.emplace(name, std::move(fd));
+  EventLoop loop;
+  auto monitor = HostMonitor::create(loop, std::move(*config), std::move(taps));
+  if (!monitor) return complain(monitor.error(), 1);
+  auto started = (*monitor)->start();
+  if (!started) return complain(started.error(), 1);
+  for (int const number : {SIGTERM, SIGINT}) loop.on_signal(number, [&loop] { loop.stop(); });
+  loop.on_signal(SIGHUP, [&] {
+    auto next = read_host_config(config_path);
+    std::fprintf(
+        stderr, "shamond: configuration %s\n",
+        next ? "is valid; changes take effect at the next start" : next.error().describe().c_str());
+  });
+  notify_ready();
+  loop.run();
+  return 0;
+}
