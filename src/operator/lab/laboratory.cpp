@@ -191,8 +191,7 @@ Status Laboratory::write_authority_config() {
   std::string const config =
       "coalition = \"" + spec_.coalition.value() + "\"\npolicy = \"" + policy + "\"\nlisten = \"" +
       address + ":8443\"\nserver_names = [\"authority\"]\nserver_addresses = [\"" + address +
-      "\"]\nstate_folder = \"" + root + "/state\"\nsocket_folder = \"" + root + "/run\" = \"" +
-      root + "/ca.pem\"\nendorser_roots = [\"" + room_->ek_root_path() +
+      "\"]\nstate_folder = \"" + root + "/state\"\nsocket_folder = \"" + root + "/run\"\nendorser_roots = [\"" + room_->ek_root_path() +
       "\"]\nreference_values = [\"" + root +
       "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
       "\nlease_ms = " + std::to_string(spec_.lease_ms) +
