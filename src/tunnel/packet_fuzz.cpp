@@ -1,0 +1,41 @@
+// A frame as a VM may send it: virtio-net header, Ethernet, and whatever follows. What is taken
+// must come apart into whole packets.
+#include "base/assert.hpp"
+#include "tunnel/coalescer.hpp"
+#include "tunnel/offload.hpp"
+
+using namespace shamon;
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  std::vector<std::uint8_t> input(data, data + size);
+  if (input.size() < kVnetHeaderBytes) return 0;
+  std::span<std::uint8_t> const header = std::span(input).first(kVnetHeaderBytes);
+  auto const ethernet = parse_ethernet(std::span(input).subspan(kVnetHeaderBytes));
+  if (!ethernet) return 0;
+  if (auto const request = parse_arp_request(ethernet->payload)) {
+    ArpFrame reply = make_arp_reply(*request, ethernet->source);
+    SHAMON_ASSERT(!parse_arp_request(std::span(reply).subspan(kEthernetHeaderBytes)).has_value());
+  }
+  auto const packet = parse_ipv4_packet(ethernet->payload);
+  if (!packet) return 0;
+  SHAMON_ASSERT(packet->headers_bytes() <= packet->bytes.size());
+  clamp_mss(*packet, 1000, true);
+  FragNeeded answer = make_fragmentation_needed(*packet, 1000);
+  SHAMON_ASSERT(parse_ipv4_packet(answer).has_value());
+  auto const offload = parse_vnet_header(header, *packet);
+  if (!offload) return 0;
+  Segmenter const segmenter(*packet, *offload);
+  Coalescer coalescer;
+  std::vector<std::vector<std::uint8_t>> parts(segmenter.count());
+  for (std::size_t i = 0; i < segmenter.count(); ++i) {
+    parts[i].resize(segmenter.bytes(i));
+    segmenter.write(i, 0, parts[i]);
+    auto const part = parse_ipv4_packet(parts[i]);
+    SHAMON_ASSERT(part.has_value());
+    if (coalescer.append(*part)) continue;
+    if (!coalescer.empty()) (void)coalescer.take();
+    coalescer.begin(*part);
+  }
+  (void)make_vnet_header(coalescer.take().offload, *packet);
+  return 0;
+}
