@@ -1,4 +1,5 @@
-// What a hypervisor must offer. Each driver is a folder (domain/, qemu/); it holds one outside thing and no policy.
+// What a hypervisor must offer. Each driver is a folder (domain/, qemu/); it holds one outside
+// thing and no policy.
 #pragma once
 
 #include <functional>
@@ -19,14 +20,15 @@ namespace shamon {
 struct VmSpec {
   VmName name;
   LabelName label;
-  std::string kind;                    ///< "qemu" or "domain"
-  std::string image;                   ///< image name, e.g. "boinc-client": what `member vm … when image in` speaks of
-  std::string kernel, initrd, command_line;   ///< qemu: files and text the image was verified with
-  Ipv4 address;                        ///< in the coalition's VM network
+  std::string kind;   ///< "qemu" or "domain"
+  std::string image;  ///< image name, e.g. "boinc-client": what `member vm … when image in` says
+  /// qemu: files and text the image was verified with. No text: kGuestImageCommandLine.
+  std::string kernel, initrd, command_line;
+  Ipv4 address;  ///< in the coalition's VM network
   std::uint8_t prefix_length = 16;
   MacAddress mac;
   unsigned memory_mb = 256;
-  std::string state_folder;            ///< sockets, vTPM state, console log; owned by the driver
+  std::string state_folder;  ///< sockets, vTPM state, console log; owned by the driver
 };
 
 /// How the gate gets at the VM's only network attachment.
@@ -45,7 +47,8 @@ class VmHandle {
   virtual VmState state() const = 0;
   /// The gate's end of the network port; can be taken once.
   virtual Result<PortDescriptor> take_port() = 0;
-  /// Connected stream to the guest agent (virtio-serial), non-blocking; can be taken once. None for domains.
+  /// Connected stream to the guest agent (virtio-serial), non-blocking; can be taken once. None for
+  /// domains.
   virtual Result<std::optional<UniqueFd>> take_agent_channel() = 0;
   /// UNIX socket path of the serial console; empty for domains.
   virtual std::string console_path() const = 0;
@@ -69,13 +72,14 @@ struct QemuOptions {
   std::string qemu = "qemu-system-x86_64";
   std::string swtpm = "swtpm";
   std::string swtpm_setup = "swtpm_setup";
-  std::string swtpm_config;            ///< swtpm_setup.conf naming the local CA; empty: no EK certificate
+  std::string swtpm_config;  ///< swtpm_setup.conf naming the local CA; empty: no EK certificate
   std::function<Status(VmName const&, std::string const& tcti)> on_vtpm;
 };
 std::unique_ptr<Driver> make_qemu_driver(QemuOptions options);
 
-/// Light stand-ins: whoever is privileged (the lab, a service manager) made a network namespace with one
-/// TAP inside and passed the TAP's descriptor to us by name; the domain runs while its port is attached.
+/// Light stand-ins: whoever is privileged (the lab, a service manager) made a network namespace
+/// with one TAP inside and passed the TAP's descriptor to us by name; the domain runs while its
+/// port is attached.
 std::unique_ptr<Driver> make_domain_driver(std::map<std::string, UniqueFd> taps_by_vm);
 
 }  // namespace shamon

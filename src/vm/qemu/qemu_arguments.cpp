@@ -66,7 +66,9 @@ Status check_spec(VmSpec const& spec) {
 }
 
 std::string kernel_command_line(VmSpec const& spec) {
-  auto text = fmt::format("{} shamon.name={}", spec.command_line, spec.name.value());
+  std::string_view const base =
+      spec.command_line.empty() ? kGuestImageCommandLine : std::string_view(spec.command_line);
+  auto text = fmt::format("{} shamon.name={}", base, spec.name.value());
   if (spec.address.bits != 0) {
     text += fmt::format(" shamon.ip={}/{}", to_string(spec.address), spec.prefix_length);
   }

@@ -25,8 +25,15 @@ Accelerator choose_accelerator(std::string_view cpuinfo, bool kvm_opens) noexcep
 /// Errors: `invalid` for what no VM can be (names, memory, address, paths), `too_large`.
 Status check_spec(VmSpec const& spec);
 
-/// The kernel's command line: what the specification says, and the VM's name and address, which
-/// the guest's /init reads ("shamon.name=", "shamon.ip=").
+/// What the images of tools/guest-image/build are made for; their manifests say the same.
+/// rootfstype=ramfs: IMA's tcb policy does not look at tmpfs, which a root file system else would
+/// be. lsm=integrity: of Debian's security modules the guest needs only IMA.
+inline constexpr std::string_view kGuestImageCommandLine =
+    "console=ttyS0 quiet loglevel=3 panic=-1 rootfstype=ramfs lsm=integrity ima_policy=tcb "
+    "ima_hash=sha256 ipv6.disable=1 mitigations=off";
+
+/// The kernel's command line: what the specification says (kGuestImageCommandLine if nothing), and
+/// the VM's name and address, which the guest's /init reads ("shamon.name=", "shamon.ip=").
 std::string kernel_command_line(VmSpec const& spec);
 
 std::string console_socket_path(VmSpec const& spec);

@@ -92,6 +92,8 @@ TEST(QemuArguments, TellTheGuestItsNameAndAddress) {
   EXPECT_EQ(kernel_command_line(spec), "console=ttyS0 shamon.name=vm-red shamon.ip=10.77.1.20/16");
   spec.address = {};
   EXPECT_EQ(kernel_command_line(spec), "console=ttyS0 shamon.name=vm-red");
+  spec.command_line.clear();
+  EXPECT_THAT(kernel_command_line(spec), HasSubstr("ima_policy=tcb"));
 }
 
 TEST(QemuArguments, ACommaInAPathStartsNoOption) {

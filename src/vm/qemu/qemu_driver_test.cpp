@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "monitor/permit_fixture.hpp"
+#include "vm/qemu/qemu_arguments.hpp"
 
 namespace shamon {
 namespace {
@@ -132,6 +133,7 @@ class QemuDriverTest : public ::testing::Test {
     spec_.initrd = image_folder() + "/red.initramfs";
     spec_.address = *parse_ipv4("10.77.1.20");
     spec_.mac = *parse_mac("52:54:00:4d:01:14");
+    spec_.memory_mb = 128;
     spec_.state_folder = folder_ + "/vm-red";
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -145,16 +147,21 @@ class QemuDriverTest : public ::testing::Test {
       return "no guest images: run tools/guest-image/build (packages busybox-static cpio kmod "
              "xz-utils boinc-client)";
     }
-    constexpr std::string_view kKey = "\"command_line\": \"";
-    auto const at = manifest->find(kKey) + kKey.size();
-    spec_.command_line = manifest->substr(at, manifest->find('"', at) - at);
+    manifest_ = *manifest;
     return {};
   }
 
   std::string folder_;
   VmSpec spec_;
+  std::string manifest_;
   PermitFixture permits_;
 };
+
+TEST_F(QemuDriverTest, TheImagesAreMadeForOurCommandLine) {
+  if (auto const what = missing(); !what.empty()) GTEST_SKIP() << what;
+  EXPECT_THAT(manifest_,
+              HasSubstr("\"command_line\": \"" + std::string(kGuestImageCommandLine) + "\""));
+}
 
 TEST_F(QemuDriverTest, StartsNothingItShouldNot) {
   auto driver = make_qemu_driver({});
@@ -254,6 +261,22 @@ TEST_F(QemuDriverTest, ARealGuestRunsTalksSleepsAndIsGone) {
   ASSERT_GT(::write(console.get(), typed.data(), typed.size()), 0);
   EXPECT_THAT(read_until((*agent)->get(), "agent-channel-carries", 30s),
               HasSubstr("agent-channel-carries"));
+
+  // A clean guest ran and read only what its manifest knows. The first entry is no file but a
+  // digest over PCRs 0 to 9.
+  std::string const list =
+      "cut -d' ' -f4 /sys/kernel/security/ima/ascii_runtime_measurements | "
+      "sed '1d;s/^sha256:/measured /'; echo measured-all\n";
+  ASSERT_GT(::write(console.get(), list.data(), list.size()), 0);
+  auto const log = read_until(console.get(), "\nmeasured-all", 30s);
+  std::size_t measured = 0;
+  constexpr std::string_view kEntry = "\nmeasured ";
+  for (auto at = log.find(kEntry); at != std::string::npos; at = log.find(kEntry, at + 1)) {
+    auto const digest = log.substr(at + kEntry.size(), 64);
+    EXPECT_THAT(manifest_, HasSubstr(digest));
+    ++measured;
+  }
+  EXPECT_GT(measured, 10u) << log;
 
   std::string const untrusted =
       "printf '#!/bin/sh\\necho untrusted\\n' >/usr/bin/untrusted; chmod +x /usr/bin/untrusted; "
