@@ -2,6 +2,19 @@
 
 namespace shamon::guest {
 
+void Agent::answer_challenge(ChallengeFrame const& challenge) {
+  auto evidence = make_evidence_(challenge.challenge);
+  if (evidence && !fits_a_frame(*evidence)) {
+    evidence = fail(Errc::too_large, "the logs are larger than the channel takes");
+  }
+  if (evidence) {
+    append(output_, encode_frame(EvidenceFrame{challenge.sequence, std::move(*evidence)}));
+    return;
+  }
+  std::string const why = evidence.error().describe().substr(0, kTextBytesMax);
+  append(output_, encode_frame(FailureFrame{challenge.sequence, why}));
+}
+
 Status Agent::receive(ByteView bytes) {
   reader_.feed(bytes);
   for (;;) {
@@ -9,11 +22,7 @@ Status Agent::receive(ByteView bytes) {
     if (!frame) return pass(frame);
     if (!*frame) return {};
     if (auto const* challenge = std::get_if<ChallengeFrame>(&**frame)) {
-      auto evidence = make_evidence_(challenge->challenge);
-      append(output_,
-             evidence
-                 ? encode_frame(EvidenceFrame{challenge->sequence, std::move(*evidence)})
-                 : encode_frame(FailureFrame{challenge->sequence, evidence.error().describe()}));
+      answer_challenge(*challenge);
     } else if (auto const* answer = std::get_if<AnswerFrame>(&**frame)) {
       auto const found = waiting_.find(answer->sequence);
       if (found == waiting_.end()) continue;
@@ -27,9 +36,19 @@ Status Agent::receive(ByteView bytes) {
 }
 
 void Agent::ask(Question question, std::string argument, Answered answered) {
-  QueryFrame const query{next_question_++, question, argument.substr(0, kTextBytesMax)};
+  if (waiting_.size() >= kQuestionsWaitingMax || argument.size() > kTextBytesMax) {
+    answered({0, false, "the agent cannot take this question now"});
+    return;
+  }
+  QueryFrame const query{next_question_++, question, std::move(argument)};
   waiting_.emplace(query.sequence, std::move(answered));
   append(output_, encode_frame(query));
+}
+
+void Agent::restart() {
+  reader_ = FrameReader();
+  output_.clear();
+  waiting_.clear();
 }
 
 }  // namespace shamon::guest

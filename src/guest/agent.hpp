@@ -9,6 +9,9 @@
 
 namespace shamon::guest {
 
+/// Questions that wait for the monitor; more are answered "no" at once.
+inline constexpr std::size_t kQuestionsWaitingMax = 64;
+
 class Agent {
  public:
   /// Makes evidence for a challenge: quote first, then the log, so that the log is never shorter.
@@ -20,9 +23,13 @@ class Agent {
   Status receive(ByteView bytes);
   /// Sends a question; `answered` is called when the monitor replies.
   void ask(Question question, std::string argument, Answered answered);
+  /// The monitor was replaced: half a frame, unsent bytes and waiting questions are void.
+  void restart();
   Bytes& output() noexcept { return output_; }
 
  private:
+  void answer_challenge(ChallengeFrame const& challenge);
+
   MakeEvidence make_evidence_;
   FrameReader reader_;
   Bytes output_;

@@ -51,5 +51,38 @@ TEST(Agent, RefusesFramesThatOnlyAGuestSends) {
   EXPECT_FALSE(agent.receive(encode_frame(QueryFrame{1, Question::label, ""})).has_value());
 }
 
+TEST(Agent, SaysSoWhenItsLogsDoNotFitAFrame) {
+  std::size_t log_bytes = 0;
+  Agent agent([&](Challenge const&) -> Result<Evidence> {
+    Evidence evidence;
+    evidence.ima_log.resize(log_bytes);
+    return evidence;
+  });
+  constexpr std::size_t kFixedBytes = 1 + 8 + 4 * 4 + 8 + 4;
+  log_bytes = kFrameBytesMax - kFixedBytes;
+  ASSERT_TRUE(agent.receive(encode_frame(ChallengeFrame{1, {}})));
+  EXPECT_TRUE(std::holds_alternative<EvidenceFrame>(frames_in(agent.output()).at(0)));
+  agent.output().clear();
+  ++log_bytes;
+  ASSERT_TRUE(agent.receive(encode_frame(ChallengeFrame{2, {}})));
+  EXPECT_EQ(std::get<FailureFrame>(frames_in(agent.output()).at(0)).sequence, 2u);
+}
+
+TEST(Agent, AnswersNoItselfWhenTooManyQuestionsWait) {
+  Agent agent([](Challenge const&) -> Result<Evidence> { return Evidence{}; });
+  std::size_t refused = 0;
+  auto count = [&](AnswerFrame const& answer) { refused += answer.yes ? 0 : 1; };
+  for (std::size_t i = 0; i < kQuestionsWaitingMax; ++i) agent.ask(Question::label, "", count);
+  EXPECT_EQ(refused, 0u);
+  agent.ask(Question::label, "", count);
+  EXPECT_EQ(refused, 1u);
+  agent.restart();
+  EXPECT_TRUE(agent.output().empty());
+  agent.ask(Question::may_talk, std::string(kTextBytesMax + 1, 'a'), count);
+  EXPECT_EQ(refused, 2u);
+  agent.ask(Question::may_talk, std::string(kTextBytesMax, 'a'), count);
+  EXPECT_EQ(refused, 2u);
+}
+
 }  // namespace
 }  // namespace shamon::guest

@@ -23,7 +23,8 @@ ByteView get(Cursor& in, std::size_t bytes_max) {
 void body(ByteWriter& out, ChallengeFrame const& f) {
   out.u8(static_cast<std::uint8_t>(Type::challenge)).u64be(f.sequence);
   put(out, f.challenge.nonce);
-  out.u32be(f.challenge.pcrs.mask).u64be(f.challenge.ima_offset).u32be(f.challenge.reset_count);
+  out.u16be(static_cast<std::uint16_t>(f.challenge.pcrs.bank)).u32be(f.challenge.pcrs.mask);
+  out.u64be(f.challenge.ima_offset).u32be(f.challenge.reset_count);
 }
 void body(ByteWriter& out, EvidenceFrame const& f) {
   out.u8(static_cast<std::uint8_t>(Type::evidence)).u64be(f.sequence);
@@ -47,10 +48,23 @@ void body(ByteWriter& out, AnswerFrame const& f) {
   put(out, as_bytes(f.text));
 }
 
+bool is_known_bank(std::uint16_t id) noexcept {
+  switch (static_cast<HashAlgorithm>(id)) {
+    case HashAlgorithm::sha1:
+    case HashAlgorithm::sha256:
+    case HashAlgorithm::sha384:
+    case HashAlgorithm::sha512: return true;
+  }
+  return false;
+}
+
 ChallengeFrame read_challenge(Cursor& in) {
   ChallengeFrame out;
   out.sequence = in.u64be();
   out.challenge.nonce = to_bytes(get(in, kNonceBytesMax));
+  std::uint16_t const bank = in.u16be();
+  out.challenge.pcrs.bank = static_cast<HashAlgorithm>(bank);
+  if (!is_known_bank(bank)) in.fail();
   out.challenge.pcrs.mask = in.u32be();
   out.challenge.ima_offset = in.u64be();
   out.challenge.reset_count = in.u32be();
@@ -81,6 +95,14 @@ QueryFrame read_query(Cursor& in) {
 }
 
 }  // namespace
+
+bool fits_a_frame(Evidence const& evidence) noexcept {
+  // Type, sequence, four lengths, offset and reset count.
+  constexpr std::size_t kFixedBytes = 1 + 8 + 4 * 4 + 8 + 4;
+  return kFixedBytes + evidence.attest.size() + evidence.signature.size() +
+             evidence.event_log.size() + evidence.ima_log.size() <=
+         kFrameBytesMax;
+}
 
 Bytes encode_frame(Frame const& frame) {
   ByteWriter content;
@@ -123,7 +145,13 @@ Result<Frame> decode_frame(ByteView bytes) {
   return out;
 }
 
+void FrameReader::feed(ByteView bytes) {
+  overrun_ = overrun_ || bytes.size() > kBufferedBytesMax - buffer_.size();
+  if (!overrun_) append(buffer_, bytes);
+}
+
 Result<std::optional<Frame>> FrameReader::next() {
+  if (overrun_) return fail(Errc::too_large, "the other end sends faster than it is read");
   Cursor in(buffer_);
   std::uint32_t const size = in.u32be();
   if (!in.ok()) return std::optional<Frame>{};

@@ -14,6 +14,8 @@
 namespace shamon::guest {
 
 inline constexpr std::size_t kFrameBytesMax = 8u << 20;  ///< an IMA log is the largest field
+/// What a reader holds at most: the other end may have sent a few frames before we look.
+inline constexpr std::size_t kBufferedBytesMax = 4 * kFrameBytesMax;
 inline constexpr std::size_t kNonceBytesMax = 64;
 inline constexpr std::size_t kTextBytesMax = 4096;
 
@@ -47,6 +49,9 @@ struct AnswerFrame {
 
 using Frame = std::variant<ChallengeFrame, EvidenceFrame, FailureFrame, QueryFrame, AnswerFrame>;
 
+/// True if the evidence's frame is within kFrameBytesMax.
+bool fits_a_frame(Evidence const& evidence) noexcept;
+
 /// Complete, with its length. Fields beyond their bounds are a programmer's error.
 Bytes encode_frame(Frame const& frame);
 /// One frame without its length. Errors with offset: `malformed`, `truncated`, `too_large`.
@@ -55,12 +60,14 @@ Result<Frame> decode_frame(ByteView body);
 /// Cuts a byte stream into frames.
 class FrameReader {
  public:
-  void feed(ByteView bytes) { append(buffer_, bytes); }
+  /// Bytes past kBufferedBytesMax are not kept: `next` then fails.
+  void feed(ByteView bytes);
   /// The next frame, or nothing yet. After an error the stream is useless: close it.
   Result<std::optional<Frame>> next();
 
  private:
   Bytes buffer_;
+  bool overrun_ = false;
 };
 
 }  // namespace shamon::guest

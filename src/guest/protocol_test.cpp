@@ -60,5 +60,31 @@ TEST(GuestProtocol, RefusesWhatIsOutsideItsBounds) {
   EXPECT_EQ(reader.next().error().code, Errc::too_large);
 }
 
+TEST(GuestProtocol, KeepsTheBankThatWasAskedForAndRefusesOneItDoesNotKnow) {
+  Challenge challenge;
+  challenge.pcrs = {HashAlgorithm::sha384, 0xffffff};
+  Bytes body = encode_frame(ChallengeFrame{1, challenge});
+  body.erase(body.begin(), body.begin() + 4);
+  auto const read = decode_frame(body);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(std::get<ChallengeFrame>(*read).challenge.pcrs, challenge.pcrs);
+  Bytes other_bank = body;
+  other_bank[14] = 0x12;  // SM3: behind type, sequence, empty nonce and the bank's high byte
+  EXPECT_FALSE(decode_frame(other_bank).has_value());
+  Bytes other_pcrs = body;
+  other_pcrs[15] = 1;  // PCR 24
+  EXPECT_FALSE(decode_frame(other_pcrs).has_value());
+}
+
+TEST(GuestProtocol, ReaderGivesUpOnASenderThatIsNeverRead) {
+  FrameReader reader;
+  Bytes const piece(kFrameBytesMax, 0);
+  for (int i = 0; i < 4; ++i) reader.feed(piece);
+  // Zero length frames are malformed, but not yet an overrun.
+  EXPECT_EQ(reader.next().error().code, Errc::truncated);
+  reader.feed(Bytes(1));
+  EXPECT_EQ(reader.next().error().code, Errc::too_large);
+}
+
 }  // namespace
 }  // namespace shamon::guest
