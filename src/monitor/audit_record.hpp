@@ -16,7 +16,7 @@ struct AuditRecord {
   Reason reason = Reason::unknown_operation;
   LabelId subject_label{};
   LabelId object_label{};
-  std::string subject;         ///< VM, port or host by name, as the hook has it
+  std::string subject;  ///< VM, port or host by name, as the hook has it
   std::string object;
   Service service{};
   Revision revision{};

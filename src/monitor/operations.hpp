@@ -27,27 +27,113 @@
 namespace shamon {
 
 enum class Hook : std::uint8_t {
-  vm_define = 1, vm_start, vm_stop, port_attach, memory_share, event_bind, device_assign,
-  association_open, association_close, flow_out, flow_in, policy_load, vm_migrate,
+  vm_define = 1,
+  vm_start,
+  vm_stop,
+  port_attach,
+  memory_share,
+  event_bind,
+  device_assign,
+  association_open,
+  association_close,
+  flow_out,
+  flow_in,
+  policy_load,
+  vm_migrate,
 };
 inline constexpr std::size_t kHookCount = 13;
 char const* to_string(Hook hook) noexcept;
 
-struct VmDefine { static constexpr Hook kHook = Hook::vm_define; VmName vm; LabelId label; };
+struct VmDefine {
+  static constexpr Hook kHook = Hook::vm_define;
+  VmName vm;
+  LabelId label;
+};
 /// `image_verified`: the image's digests are approved for this label (policy `member vm`).
-struct VmStart { static constexpr Hook kHook = Hook::vm_start; VmName vm; LabelId label; bool image_verified = false; };
-struct VmStop { static constexpr Hook kHook = Hook::vm_stop; VmName vm; LabelId label; };
-struct PortAttach { static constexpr Hook kHook = Hook::port_attach; VmName vm; LabelId label; PortId port; Ipv4 address; };
-struct MemoryShare { static constexpr Hook kHook = Hook::memory_share; VmName owner; LabelId owner_label; VmName user; LabelId user_label; bool writable = false; };
-struct EventBind { static constexpr Hook kHook = Hook::event_bind; VmName from; LabelId from_label; VmName to; LabelId to_label; };
-struct DeviceAssign { static constexpr Hook kHook = Hook::device_assign; VmName vm; LabelId label; std::string device; LabelId device_label; };
-/// `peer_member`: the peer's proof of acceptance was verified; `peer_attested`: and what the policy asks beyond it.
-struct AssociationOpen { static constexpr Hook kHook = Hook::association_open; AssociationId association; HostName peer; LabelId label; bool peer_member = false; bool peer_attested = false; };
-struct AssociationClose { static constexpr Hook kHook = Hook::association_close; AssociationId association; HostName peer; LabelId label; };
-struct FlowOut { static constexpr Hook kHook = Hook::flow_out; PortId from; LabelId from_label; LabelId to_label; Service service; };
-struct FlowIn { static constexpr Hook kHook = Hook::flow_in; AssociationId association; LabelId from_label; PortId to; LabelId to_label; Service service; };
+struct VmStart {
+  static constexpr Hook kHook = Hook::vm_start;
+  VmName vm;
+  LabelId label;
+  bool image_verified = false;
+};
+struct VmStop {
+  static constexpr Hook kHook = Hook::vm_stop;
+  VmName vm;
+  LabelId label;
+};
+struct PortAttach {
+  static constexpr Hook kHook = Hook::port_attach;
+  VmName vm;
+  LabelId label;
+  PortId port;
+  Ipv4 address;
+};
+struct MemoryShare {
+  static constexpr Hook kHook = Hook::memory_share;
+  VmName owner;
+  LabelId owner_label;
+  VmName user;
+  LabelId user_label;
+  bool writable = false;
+};
+struct EventBind {
+  static constexpr Hook kHook = Hook::event_bind;
+  VmName from;
+  LabelId from_label;
+  VmName to;
+  LabelId to_label;
+};
+struct DeviceAssign {
+  static constexpr Hook kHook = Hook::device_assign;
+  VmName vm;
+  LabelId label;
+  std::string device;
+  LabelId device_label;
+};
+/// `peer_member`: the peer's proof of acceptance was verified; `peer_attested`: and what the policy
+/// asks beyond it.
+struct AssociationOpen {
+  static constexpr Hook kHook = Hook::association_open;
+  AssociationId association;
+  HostName peer;
+  LabelId label;
+  bool peer_member = false;
+  bool peer_attested = false;
+};
+struct AssociationClose {
+  static constexpr Hook kHook = Hook::association_close;
+  AssociationId association;
+  HostName peer;
+  LabelId label;
+};
+struct FlowOut {
+  static constexpr Hook kHook = Hook::flow_out;
+  PortId from;
+  LabelId from_label;
+  LabelId to_label;
+  Service service;
+};
+struct FlowIn {
+  static constexpr Hook kHook = Hook::flow_in;
+  AssociationId association;
+  LabelId from_label;
+  PortId to;
+  LabelId to_label;
+  Service service;
+};
 /// `compatible`: the compatibility check with what this machine already enforces succeeded.
-struct PolicyLoad { static constexpr Hook kHook = Hook::policy_load; Revision next; bool compatible = false; };
-struct VmMigrate { static constexpr Hook kHook = Hook::vm_migrate; VmName vm; LabelId label; HostName peer; bool incoming = false; bool peer_attested = false; };
+struct PolicyLoad {
+  static constexpr Hook kHook = Hook::policy_load;
+  Revision next;
+  bool compatible = false;
+};
+struct VmMigrate {
+  static constexpr Hook kHook = Hook::vm_migrate;
+  VmName vm;
+  LabelId label;
+  HostName peer;
+  bool incoming = false;
+  bool peer_attested = false;
+};
 
 }  // namespace shamon

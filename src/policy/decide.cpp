@@ -26,7 +26,7 @@ bool matches(ServiceRule const& rule, std::uint32_t key, std::uint32_t reply_key
   return (to_port | (from_port & static_cast<unsigned>(rule.either_port))) != 0;
 }
 
-/// STE alone: shared memory, events and devices inform both sides, so no `allow` can help.
+/// STE alone: shared memory and events inform both sides, so no `allow` can help.
 Decision decide_sharing(Request const& request, Tables const& tables) noexcept {
   StatementId const statement = statement_of(tables, request.subject);
   if (!tables.pair(request.subject, request.object).common_type) {
@@ -34,6 +34,15 @@ Decision decide_sharing(Request const& request, Tables const& tables) noexcept {
   }
   bool const same = request.subject == request.object;
   return allow(same ? Reason::same_label : Reason::common_type, statement);
+}
+
+/// A VM may have what carries its own label, even if that label shares with nobody: a disk or a TPM
+/// is part of the one VM it is given to.
+Decision decide_device(Request const& request, Tables const& tables) noexcept {
+  if (request.subject == request.object) {
+    return allow(Reason::same_label, statement_of(tables, request.subject));
+  }
+  return decide_sharing(request, tables);
 }
 
 Decision decide_flow(Request const& request, Tables const& tables) noexcept {
@@ -86,8 +95,9 @@ Decision decide(Request const& request, CompiledPolicy const& policy) noexcept {
       return object_known ? decide_flow(request, tables) : deny(Reason::unknown_label);
     case Operation::share_memory:
     case Operation::bind_event:
-    case Operation::assign_device:
       return object_known ? decide_sharing(request, tables) : deny(Reason::unknown_label);
+    case Operation::assign_device:
+      return object_known ? decide_device(request, tables) : deny(Reason::unknown_label);
     case Operation::start: return decide_start(request, tables);
     case Operation::associate:
       return allow(Reason::label_known, statement_of(tables, request.subject));

@@ -15,7 +15,7 @@ enum class Operation : std::uint8_t {
   bind_event,     ///< event channel between the two: STE both ways
   start,          ///< subject starts on this machine, beside `running`
   associate,      ///< a security association carrying the subject label to a peer
-  assign_device,  ///< subject label uses a resource that carries the object label
+  assign_device,  ///< subject label uses a resource that carries the object label; its own always
 };
 
 char const* to_string(Operation operation) noexcept;
