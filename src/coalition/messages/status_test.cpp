@@ -64,13 +64,12 @@ TEST_F(Statement, NeedsAP256Key) {
 
 // RFC 9052 §4.2 and §4.4, put together by hand from libcbor's reading of the envelope.
 TEST_F(Statement, IsCoseSign1ToAnIndependentReader) {
+  // libcbor 0.8 does not know tag 18, so the tag is looked at here and the rest by it.
+  ASSERT_EQ(signed_[0], 0xd2);
   cbor_load_result result{};
-  cbor_item_t* item = cbor_load(signed_.data(), signed_.size(), &result);
-  ASSERT_NE(item, nullptr) << result.error.code << " at " << result.error.position << " "
-                           << to_hex(signed_);
-  ASSERT_TRUE(cbor_isa_tag(item));
-  EXPECT_EQ(cbor_tag_value(item), 18u);
-  cbor_item_t* parts = cbor_tag_item(item);
+  cbor_item_t* parts = cbor_load(signed_.data() + 1, signed_.size() - 1, &result);
+  ASSERT_NE(parts, nullptr);
+  EXPECT_EQ(result.read, signed_.size() - 1);
   ASSERT_TRUE(cbor_isa_array(parts));
   ASSERT_EQ(cbor_array_size(parts), 4u);
   auto bytes_of = [&](std::size_t i) {
@@ -97,7 +96,6 @@ TEST_F(Statement, IsCoseSign1ToAnIndependentReader) {
                                                  ByteView(signature).first(32),
                                                  ByteView(signature).subspan(32)));
   cbor_decref(&parts);
-  cbor_decref(&item);
 }
 
 TEST(QualifyingData, OfAJoinIsTheHashOfNonceAndKeyHash) {
