@@ -254,7 +254,7 @@ TEST_F(AuthorityCoreTest, evidence_that_is_not_for_this_join_is_refused) {
   auto const late = core_->challenge({m.host()}, now_);
   EXPECT_EQ(core_->join(m.join(*late), now_ + kNonceLife).error().code, "stale");
   auto const in_time = core_->challenge({m.host()}, now_);
-  EXPECT_TRUE(core_->join(m.join(*in_time), now_ + kNonceLife - std::chrono::milliseconds(1)));
+  EXPECT_TRUE(core_->join(m.join(*in_time), now_ + (kNonceLife - std::chrono::milliseconds(1))));
 }
 
 TEST_F(AuthorityCoreTest, a_failed_challenge_revokes_at_once_with_its_findings) {

@@ -115,7 +115,8 @@ class Bench {
     client.call(call, [&](Result<HttpResponse> answer) { status = answer ? answer->status : -1; });
     bool const ok = loop_.run_until([&] { return status != 0 && delays.size() >= others; },
                                     std::chrono::seconds(20));
-    for (auto& member : members_) member->on_revision = nullptr;
+    for (std::size_t i = index + 1; i < members_.size(); ++i) members_[i]->on_revision = nullptr;
+    members_[index].reset();  // else it would try to join again, beside the next round
     if (ok && status == 200 && delays.size() == others) return delays;
     complain("a revocation did not arrive everywhere");
     return {};

@@ -89,7 +89,9 @@ void AuthorityService::drain() {
                     [this, host = change->member->host, alive = std::weak_ptr<int>(alive_)] {
                       if (alive.expired()) return;
                       auto const row = core_.host(host);
-                      if (row && row->state == "revoked") feed_.close(host);
+                      if (!row || row->state != "revoked") return;
+                      feed_.close(host);
+                      core_.set_connected(host, false, read_wall_clock());
                     });
       }
     } else if (auto const* challenge = std::get_if<FeedChallenge>(&output)) {

@@ -1,6 +1,7 @@
 // For tests and the bench: the real shamon-authority in a temporary folder.
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -99,6 +99,18 @@ void TrustFacts::set_policy(std::string const& digest, Revision revision,
   for (auto const& fact : policy_facts_) give(fact, {}, source);
 }
 
+/// Events that name no component are called after their stage and PCR ("firmware/pcr4"), and a
+/// value for the stage counts for all its PCRs: then that is the name the logic knows.
+std::string TrustFacts::known_name(MeasuredComponent const& measured) const {
+  auto const slash = measured.component.find("/pcr");
+  if (slash == std::string::npos) return measured.component;
+  std::string const stage = measured.component.substr(0, slash);
+  std::string const digest = digest_text(measured.digest);
+  bool const by_stage = !approved_.contains(says("approved", {measured.component, digest})) &&
+                        approved_.contains(says("approved", {stage, digest}));
+  return by_stage ? stage : measured.component;
+}
+
 void TrustFacts::set_state(HostName const& host, std::vector<MeasuredComponent> const& components,
                            Validity validity, std::string const& quote_source) {
   HostFacts& facts = hosts_[host];
@@ -112,7 +124,7 @@ void TrustFacts::set_state(HostName const& host, std::vector<MeasuredComponent> 
     for (std::size_t i = 0; i < count; ++i) {
       Statement fact =
           says("measured", {host.value(), state, place(i, count), place(i + 1, count),
-                            components[i].component, digest_text(components[i].digest)});
+                            known_name(components[i]), digest_text(components[i].digest)});
       give(fact, {}, fmt::format("event log, component {}", i));
       facts.measured.push_back(std::move(fact));
     }

@@ -56,6 +56,7 @@ class TrustFacts {
   };
 
   Statement member(HostName const& host) const;
+  std::string known_name(MeasuredComponent const& measured) const;
   void give(Statement const& fact, Validity validity, std::string source);
   void take(std::optional<Statement>& fact);
 

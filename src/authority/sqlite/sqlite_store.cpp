@@ -80,7 +80,7 @@ Result<Message> column(Prepared const& statement) {
       static_cast<std::uint8_t const*>(sqlite3_column_blob(statement.get(), 0));
   auto const size = static_cast<std::size_t>(sqlite3_column_bytes(statement.get(), 0));
   auto message = decode_cbor<Message>(ByteView(data, size));
-  if (!message) return pass(message, "the store holds what this program cannot read");
+  if (!message) return fail(Errc::unsupported, "store content: " + message.error().describe());
   return message;
 }
 
