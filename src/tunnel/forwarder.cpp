@@ -124,11 +124,11 @@ void Forwarder::forward_remote(Outgoing& out, Route const& route) {
     out.port.counters.dropped_lease += out.count;
     return;
   }
-  clamp_mss(out.packet, static_cast<std::uint16_t>(tunnel_mtu_ - kIpv4HeaderBytes - 20),
-            !out.offload.checksum_partial);
   if (!fits_mtu(out, std::min(out.port.mtu, tunnel_mtu_))) return;
   // What a VM sends travels under its own label, whatever the label of the receiver is.
-  Result<PathId> const path = associations_.path(route.peer, out.port.label);
+  Result<PathId> const path = out.port.label_id == route.label_id
+                                  ? Result<PathId>(route.path)
+                                  : associations_.path(route.peer, out.port.label);
   Association* const association = path ? associations_.sender(*path, out.now) : nullptr;
   if (association == nullptr) {
     out.port.counters.dropped_no_association += out.count;
@@ -139,6 +139,9 @@ void Forwarder::forward_remote(Outgoing& out, Route const& route) {
 }
 
 bool Forwarder::fits_mtu(Outgoing& out, std::uint16_t mtu) {
+  // The SYN tells how much its sender takes: no more than the narrowest link on the way.
+  clamp_mss(out.packet, static_cast<std::uint16_t>(mtu - kIpv4HeaderBytes - 20),
+            !out.offload.checksum_partial);
   std::size_t const bytes = Segmenter(out.packet, out.offload).bytes_max();
   if (bytes <= mtu) return true;
   out.port.counters.dropped_malformed += out.count;
@@ -272,10 +275,6 @@ void Forwarder::receive(Association& association, std::span<std::uint8_t> payloa
   trail_.set_detail(nullptr);
   if (permit == nullptr) {
     ++association.counters.dropped_policy;
-    return;
-  }
-  if (packet->bytes.size() > to->mtu) {
-    ++association.counters.dropped_malformed;
     return;
   }
   association.counters.passed_in(1, packet->bytes.size(), now);

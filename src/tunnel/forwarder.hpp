@@ -69,6 +69,7 @@ class Forwarder {
   void forward(Outgoing& out);
   void forward_local(Outgoing& out, Port& to);
   void forward_remote(Outgoing& out, Route const& route);
+  /// Lowers the MSS of a SYN; answers a packet that is too big (RFC 1191) and counts it.
   bool fits_mtu(Outgoing& out, std::uint16_t mtu);
   void pass_to_port(Permit<FlowOut> const& permit, Outgoing& out, Port& to);
   void pass_to_association(Permit<FlowOut> const& permit, Outgoing& out, Association& association);

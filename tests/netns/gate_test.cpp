@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "netns/gate_fixture.hpp"
+#include "tunnel/packet_fixture.hpp"
 
 namespace shamon::netns {
 namespace {
@@ -369,6 +370,69 @@ TEST_F(GateTest, a_packet_too_big_for_the_tunnel_is_answered_and_tcp_adapts) {
                   .ok());
   EXPECT_TRUE(
       eventually([&] { return run("wc -c < " + lab_->directory + "/r").output == "1000000\n"; }));
+}
+
+TEST_F(GateTest, a_hypervisors_socket_port_speaks_arp_and_ipv4_with_a_domain) {
+  constexpr MacAddress kMac{{2, 0, 0, 0, 0, 9}};
+  for (int type : {SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM}) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), 0);
+    UniqueFd const vm(ends[1]);
+    bool const stream = type == SOCK_STREAM;
+    auto const kind = stream ? gate::PortKind::stream : gate::PortKind::datagram;
+    auto const port = static_cast<std::uint32_t>(10 + type);
+    std::string const address = "10.77.1." + std::to_string(type);
+    ASSERT_DONE(a().attach_socket(port, "q" + std::to_string(type), "green", address, kMac, kind,
+                                  UniqueFd(ends[0])));
+    ASSERT_DONE(b().route(address, "q" + std::to_string(type), "green", "a"));
+    auto exchange = [&](Bytes frame) {
+      if (stream) frame.insert(frame.begin(), {0, 0, 0, static_cast<std::uint8_t>(frame.size())});
+      EXPECT_EQ(::send(vm.get(), frame.data(), frame.size(), 0),
+                static_cast<ssize_t>(frame.size()));
+      Bytes answer(2000);
+      ssize_t got = -1;
+      eventually([&] {
+        got = ::recv(vm.get(), answer.data(), answer.size(), MSG_DONTWAIT);
+        return got > 0;
+      });
+      answer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+      if (stream && answer.size() > 4) answer.erase(answer.begin(), answer.begin() + 4);
+      return answer;
+    };
+    Ipv4 const source = *parse_ipv4(address), target = *parse_ipv4("10.77.0.2");
+    ArpFrame arp =
+        make_arp_reply({MacAddress{{255, 255, 255, 255, 255, 255}}, target, source}, kMac);
+    arp[21] = 1;  // a request
+    put_u32be(&arp[38], target.bits);
+    Bytes const reply = exchange(Bytes(arp.begin(), arp.end()));
+    ASSERT_EQ(reply.size(), kArpFrameBytes);
+    EXPECT_EQ(get_u16be(&reply[20]), 2u);
+    EXPECT_EQ(Ipv4{get_u32be(&reply[28])}, target);
+
+    Bytes const echo = test::make_packet(
+        {.protocol = kProtocolIcmp, .payload_bytes = 56, .source = source, .destination = target});
+    auto const header =
+        make_ethernet_header(MacAddress{{2, 0x53, 0x48, 0x41, 0x4d, 0x4e}}, kMac, kEtherTypeIpv4);
+    Bytes frame(header.begin(), header.end());
+    append(frame, echo);
+    Bytes const answer = exchange(frame);
+    ASSERT_EQ(answer.size(), frame.size());
+    EXPECT_EQ(answer[34], 0) << "echo reply";
+    EXPECT_EQ(Ipv4{get_u32be(&answer[26])}, target);
+  }
+}
+
+TEST_F(GateTest, a_port_whose_vm_ends_is_reported_and_its_address_is_free_again) {
+  for (int round = 0; round < 2; ++round) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ASSERT_DONE(a().attach_socket(7, "q", "green", "10.77.1.7", MacAddress{{2, 0, 0, 0, 0, 9}},
+                                  gate::PortKind::stream, UniqueFd(ends[0])));
+    ::close(ends[1]);
+    ASSERT_TRUE(eventually(
+        [&] { return a().of<gate::PortFault>().size() == static_cast<std::size_t>(round) + 1; }));
+    EXPECT_EQ(a().of<gate::PortFault>()[0].port, 7u);
+  }
 }
 
 TEST_F(GateTest, a_running_gate_has_no_rights_left) {
