@@ -137,13 +137,11 @@ void Membership::perform(member::Action const& action) {
     void operator()(member::SendRegister const& a) const { self.send_register(a.ticket); }
     void operator()(member::ActivateCredential const& a) const {
       CredentialBlob const blob{a.id_object, a.encrypted_secret};
-      self.tpm_.run<Bytes>(
-          [ak = self.ak_, blob](Tpm& tpm) {
-            return tpm.activate_credential(KeyType::ecdsa_p256, ak, blob);
-          },
-          [this_ = &self, ticket = a.ticket](Result<Bytes> secret) {
-            this_->deliver(member::SecretReady{ticket, std::move(secret)});
-          });
+      self.tpm_.run<Bytes>([ak = self.ak_, blob, type = self.ek_type_](
+                               Tpm& tpm) { return tpm.activate_credential(type, ak, blob); },
+                           [this_ = &self, ticket = a.ticket](Result<Bytes> secret) {
+                             this_->deliver(member::SecretReady{ticket, std::move(secret)});
+                           });
     }
     void operator()(member::SendActivate const& a) const {
       self.exchange<member::ActivateAnswer, Registered>(*self.stranger_, "/v1/activate", a.request,
@@ -214,22 +212,31 @@ void Membership::perform(member::Action const& action) {
 
 void Membership::send_register(member::Ticket ticket) {
   struct Identity {
+    KeyType type = KeyType::rsa;
     Bytes ek_public;
     std::optional<Certificate> certificate;
   };
   tpm_.run<Identity>(
       [](Tpm& tpm) -> Result<Identity> {
-        auto ek = tpm.ek_public(KeyType::ecdsa_p256);
+        // The first EK that its maker certified; without any, the RSA one for an operator to
+        // approve.
+        for (KeyType const type : {KeyType::rsa, KeyType::ecdsa_p384, KeyType::ecdsa_p256}) {
+          auto certificate = tpm.ek_certificate(type);
+          if (!certificate || !*certificate) continue;
+          auto ek = tpm.ek_public(type);
+          if (!ek) return pass(ek);
+          return Identity{type, std::move(*ek), std::move(*certificate)};
+        }
+        auto ek = tpm.ek_public(KeyType::rsa);
         if (!ek) return pass(ek);
-        auto certificate = tpm.ek_certificate(KeyType::ecdsa_p256);
-        if (!certificate) return pass(certificate);
-        return Identity{std::move(*ek), std::move(*certificate)};
+        return Identity{KeyType::rsa, std::move(*ek), {}};
       },
       [this, ticket](Result<Identity> identity) {
         if (!identity) {
           return deliver(member::RegisterAnswer{
               ticket, tl::unexpected<Refusal>(member::to_refusal(identity.error()))});
         }
+        ek_type_ = identity->type;
         RegisterRequest request;
         request.host = config_.name;
         request.ek_public = identity->ek_public;

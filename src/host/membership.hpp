@@ -72,6 +72,7 @@ class Membership {
   Handlers handlers_;
   Member member_;
   AttestationKey ak_;
+  KeyType ek_type_ = KeyType::rsa;  ///< of the EK we registered with
   MembershipCredentials credentials_;
   std::shared_ptr<TlsContext const> member_tls_;
   std::unique_ptr<HttpClient> stranger_;   ///< before membership

@@ -246,7 +246,7 @@ Status LabMachineRoom::start_tpm(LabMachine const& machine) {
       spawn_into(state_, machine.name.value() + "/swtpm",
                  {.arguments = {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + paths.tpm,
                                 "--server", "type=unixio,path=" + paths.run + "/tpm.sock", "--ctrl",
-                                "type=unixio,path=" + paths.run + "/tpm-ctrl.sock", "--flags",
+                                "type=unixio,path=" + paths.run + "/tpm.sock.ctrl", "--flags",
                                 "not-need-init,startup-clear"},
                   .output_path = paths.log + "/swtpm.log",
                   .uid = uid_of(machine)});
