@@ -13,7 +13,7 @@ namespace shamon {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr Duration kPatience = std::chrono::seconds(30);
 
 struct SocketPair {
   UniqueFd a, b;

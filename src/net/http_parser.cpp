@@ -1,5 +1,9 @@
 #include "net/http_parser.hpp"
 
+#if defined(__GNUC__) && !defined(__clang__)
+// Under the sanitizers g++ 12 suspects boost::optional of reading what it guards by a flag.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 

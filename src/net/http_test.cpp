@@ -13,7 +13,7 @@ namespace shamon {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr Duration kPatience = std::chrono::seconds(30);
 constexpr Endpoint kAnyPort{Ipv4{0x7f000001}, 0};
 
 HttpCall get(std::string target) {
@@ -133,7 +133,9 @@ TEST_F(HttpTest, many_calls_share_one_connection_in_order_and_big_bodies_pass) {
   for (int i = 0; i < 50; ++i) EXPECT_EQ(answers[i], "body " + std::to_string(i));
   EXPECT_EQ(server->connection_count(), 1u);
   std::string const big(5 << 20, 'x');
-  EXPECT_EQ(client.call_and_wait(post("/v1/echo", big))->body, big);
+  auto const echoed = client.call_and_wait(post("/v1/echo", big));
+  ASSERT_TRUE(echoed) << echoed.error().describe();
+  EXPECT_TRUE(echoed->body == big);  // too long to print
   EXPECT_EQ(server->connection_count(), 1u);
 }
 
@@ -226,7 +228,7 @@ TEST_F(HttpTest, raw_bytes_are_answered_as_the_protocol_says) {
       ASSERT_NE(found, std::string::npos) << row.name << ": no \"" << part << "\" in: " << text;
       from = found + part.size();
     }
-    EXPECT_LT(loop.now() - start, std::chrono::seconds(2)) << row.name << " was not closed";
+    EXPECT_LT(loop.now() - start, std::chrono::seconds(20)) << row.name << " was not closed";
   }
 }
 
@@ -248,7 +250,7 @@ TEST_F(HttpTest, wrong_certificates_are_refused_on_either_side) {
 
 TEST_F(HttpTest, connections_over_the_limit_and_idle_ones_are_closed) {
   limits.connections_max = 2;
-  limits.idle_max = milliseconds(150);
+  limits.idle_max = milliseconds(1500);  // long enough for the calls on a busy machine
   serve();
   std::vector<std::unique_ptr<HttpClient>> clients;
   std::vector<bool> answered;

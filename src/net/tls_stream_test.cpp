@@ -11,7 +11,7 @@
 namespace shamon {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr Duration kPatience = std::chrono::seconds(30);
 constexpr Endpoint kAnyPort{Ipv4{0x7f000001}, 0};
 
 /// One end and all that happened to it.
@@ -61,8 +61,8 @@ TEST_F(FrameTest, frames_of_every_size_arrive_whole_and_in_order) {
     server.frames->send(frame);
   }
   ASSERT_TRUE(wait([&] { return server.received.size() == 8 && client.received.size() == 8; }));
-  EXPECT_EQ(server.received, sent);
-  EXPECT_EQ(client.received, sent);
+  EXPECT_TRUE(server.received == sent);  // too long to print
+  EXPECT_TRUE(client.received == sent);
   EXPECT_EQ(server.frames->tls().peer_certificate()->common_name(), "client");
   EXPECT_EQ(client.frames->peer(), listener->local());
   EXPECT_EQ(server.frames->peer().address, kAnyPort.address);
@@ -77,7 +77,7 @@ TEST_F(FrameTest, what_was_sent_before_letting_go_still_arrives_then_the_peer_he
   client.frames.reset();
   ASSERT_TRUE(wait([&] { return !server.closed.empty(); }));
   ASSERT_EQ(server.received.size(), 1u);
-  EXPECT_EQ(server.received[0], last);
+  EXPECT_TRUE(server.received[0] == last);
   EXPECT_EQ(server.closed[0].code, Errc::unreachable);
   EXPECT_TRUE(client.closed.empty());
 }
