@@ -1,6 +1,6 @@
 #include "vm/qemu/qemu_driver.hpp"
 
-#include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
@@ -43,7 +43,10 @@ Accelerator probe_accelerator() {
 }
 
 Status make_state_folder(std::string const& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("mkdir " + path);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(Errc::system, "making " + path + ": " + error.message());
+  if (::chmod(path.c_str(), 0700) != 0) return fail_errno("chmod " + path);
   return {};
 }
 
