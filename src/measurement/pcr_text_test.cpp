@@ -22,9 +22,9 @@ TEST(PcrText, WhatTpm2PcrreadPrintedIsRead) {
 TEST(PcrText, MalformedLinesAreRefusedWithTheirOffset) {
   std::string const value(40, 'a');
   ASSERT_TRUE(parse_pcr_text("sha1:\n 23: 0x" + value + "\n"));
-  for (std::string const& line :
-       {"24: 0x" + value, "x: 0x" + value, "1: 0x" + value + "a", "1: " + value + "aa", std::string("1: zz"),
-        std::string("1"), std::string("sha1:"), std::string("md5:"), "0: " + value}) {
+  for (std::string const& line : {"24: 0x" + value, "x: 0x" + value, "1: 0x" + value + "a",
+                                  "1: " + value + "aa", std::string("1: zz"), std::string("1"),
+                                  std::string("sha1:"), std::string("md5:"), "0: " + value}) {
     SCOPED_TRACE(line);
     auto const banks = parse_pcr_text("sha1:\n0: " + value + "\n" + line);
     ASSERT_FALSE(banks);
