@@ -30,7 +30,7 @@ TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
     std::string text;
     char const* expected;
   };
-  std::string const good = kGood;
+  std::string const good = fmt::format("{}", kGood);
   for (Row const& row : {
            Row{"coalition = 1\n", "a.toml:1:"},
            Row{good + "lease_ms = 1999\n", "a.toml:5:"},
@@ -57,7 +57,7 @@ TEST(AuthorityConfig, paths_are_of_its_folder_and_files_are_read) {
   ASSERT_TRUE(
       write_file_atomically(folder.path() + "/ek.pem", as_bytes(endorser.certificate.pem()), 0644));
   ASSERT_TRUE(write_file_atomically(folder.path() + "/a.toml",
-                                    as_bytes(std::string(kGood) + "endorser_roots = ['ek.pem']\n"),
+                                    as_bytes(fmt::format("{}endorser_roots = ['ek.pem']\n", kGood)),
                                     0644));
   auto const config = read_authority_config(folder.path() + "/a.toml");
   ASSERT_TRUE(config) << config.error().message;

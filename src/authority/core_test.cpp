@@ -308,7 +308,8 @@ TEST_F(AuthorityCoreTest, an_operators_word_stands_until_it_is_taken_back) {
   auto const certificate = Certificate::from_pem(join(m)->membership_chain.at(0));
   ASSERT_TRUE(core_->revoke_host(m.host(), "stolen", now_));
   EXPECT_EQ(core_->revoke_host(m.host(), "stolen", now_).error().code, "conflict");
-  EXPECT_EQ(core_->revoke_host(HostName("nobody"), "", now_).error().code, "not_found");
+  EXPECT_EQ(core_->revoke_host(HostName("nobody"), "", now_).error().code,
+            to_string(Errc::not_found));
   EXPECT_EQ(core_->authenticate(*certificate, now_).error().code, "denied");
   EXPECT_EQ(join(m).error().code, "denied");
   open(now_);
