@@ -1,6 +1,9 @@
 #include "host/host_monitor.hpp"
 
+#include <cerrno>
 #include <cstring>
+
+#include <sys/stat.h>
 
 #include "attestation/measured_log.hpp"
 #include "host/explain_flow.hpp"
@@ -38,6 +41,8 @@ Result<std::unique_ptr<HostMonitor>> HostMonitor::create(EventLoop& loop, HostCo
   // us.
   auto revision = load_revision(config.state_folder);
   if (!revision) return pass(revision);
+  std::string const vms = config.state_folder + "/vm";
+  if (::mkdir(vms.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("mkdir " + vms);
   std::unique_ptr<HostMonitor> out(
       new HostMonitor(loop, std::move(config), std::move(*ca), std::move(*key)));
   for (auto const& vm : out->config_.vms) out->vms_.define(vm, taps);

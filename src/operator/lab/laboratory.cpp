@@ -189,11 +189,12 @@ Status Laboratory::write_authority_config() {
   if (!copied) return copied;
   std::string const address = to_string(spec_.authority_address);
   std::string const config =
-      "coalition = \"" + spec_.coalition.value() + "\"\npolicy = \"" + policy + "\"\nlisten = \"" +
-      address + ":8443\"\nserver_names = [\"authority\"]\nserver_addresses = [\"" + address +
-      "\"]\nstate_folder = \"" + root + "/state\"\nsocket_folder = \"" + root + "/run\"\nendorser_roots = [\"" + room_->ek_root_path() +
-      "\"]\nreference_values = [\"" + root +
-      "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
+      "coalition = \"" + spec_.coalition.value() + "\"\npolicy = \"" + policy +
+      "\"\nlisten_tls = \"" + address +
+      ":8443\"\nserver_names = [\"authority\"]\nserver_addresses = [\"" + address +
+      "\"]\nstate_folder = \"" + root + "/state\"\nsocket_folder = \"" + root +
+      "/run\"\nendorser_roots = [\"" + room_->ek_root_path() + "\"]\nreference_values = [\"" +
+      root + "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
       "\nlease_ms = " + std::to_string(spec_.lease_ms) +
       "\nchallenge_period_ms = " + std::to_string(spec_.challenge_period_ms) +
       "\nmembership_seconds = 600\nrequired_components = [\"firmware\", \"boot-stage\", "

@@ -64,10 +64,14 @@ Status Vtpm::set_up() const {
 
 Status Vtpm::provision(std::function<Status(std::string const& tcti)> const& use) const {
   auto const path = folder_ + "/vtpm.sock";
+  // tpm2-tss's transport expects the control socket under this very name.
+  auto const control = path + ".ctrl";
   ::unlink(path.c_str());
+  ::unlink(control.c_str());
   auto process = starter_.start(
       {{options_.swtpm, "socket", "--tpm2", "--tpmstate", "dir=" + state_folder(), "--server",
-        "type=unixio,path=" + path, "--flags", "not-need-init,startup-clear"},
+        "type=unixio,path=" + path, "--ctrl", "type=unixio,path=" + control, "--flags",
+        "not-need-init,startup-clear"},
        {},
        log_path()});
   if (!process) return pass(process, "vTPM (package swtpm)");
@@ -82,6 +86,7 @@ Status Vtpm::provision(std::function<Status(std::string const& tcti)> const& use
   process->send_signal(SIGTERM);
   if (!process->wait(kQuitTimeout)) process->kill();
   ::unlink(path.c_str());
+  ::unlink(control.c_str());
   return used;
 }
 
