@@ -10,6 +10,13 @@ namespace shamon {
 
 using namespace bridge;
 
+namespace {
+
+/// Both ends' SPIs of all rekeys of one connection. A new connection brings new secrets anyway.
+constexpr std::size_t kSpisPerConnectionMax = 16384;
+
+}  // namespace
+
 void Bridge::check_watch_deadlines() {
   if (outstanding_ && now_ >= outstanding_->until) {
     if (!outstanding_->sent || outstanding_->answered) {
@@ -190,6 +197,9 @@ void Bridge::on_frame(Rekey& rekey) {
     later.code = bridge::to_string(Reason::policy_revision);
     later.message = fmt::format("we enforce revision {}", config_.policy_revision.value());
     return send(std::move(later));
+  }
+  if (used_spis_.size() >= kSpisPerConnectionMax) {
+    return refuse(Reason::too_large, "too many rekeys on one connection");
   }
   if (used_spis_.count(hello.spi_in) != 0) return refuse(Reason::spi_bad, "the SPI is in use");
   if (!take_hello(hello)) return;
