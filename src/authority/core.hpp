@@ -92,6 +92,7 @@ class AuthorityCore {
   PolicyMessage const& policy() const noexcept { return policy_; }
   std::vector<ReferenceValueMessage> const& reference_values() const noexcept { return values_; }
   Explanation explain_host(HostName const& name) const;
+  Explanation explain_vm(VmName const& name) const;  // core_explain.cpp
   Revision revision() const noexcept { return revision_; }
   AuthorityOptions const& options() const noexcept { return options_; }
   TrustFacts const& trust() const noexcept { return trust_; }

@@ -113,6 +113,18 @@ void AuthorityService::add_read_routes(HttpServer& server) {
   add_route(server, "GET", "/v1/explain/host/{name}", [this](HttpRequest const& http) -> Reply {
     return encode_json(core_.explain_host(HostName(parameter(http, "name"))));
   });
+  add_route(server, "GET", "/v1/explain/vm/{name}", [this](HttpRequest const& http) -> Reply {
+    return encode_json(core_.explain_vm(VmName(parameter(http, "name"))));
+  });
+  server.route("GET", "/v1/proof/host/{name}", [this](HttpRequest const& http, auto responder) {
+    auto const proof = core_.trust().prove_member(HostName(parameter(http, "name")));
+    responder->send(
+        proof
+            ? HttpResponse{200, "text/plain", encode_proof(*proof)}
+            : HttpResponse{404, "application/json",
+                           encode_json(Refusal{
+                               std::string(to_string(Errc::not_found)), "there is no proof", {}})});
+  });
   server.route("GET", "/v1/events",
                [this](HttpRequest const& http, auto responder) { follow_events(http, responder); });
   server.route("GET", "/metrics", [this](HttpRequest const&, auto responder) {

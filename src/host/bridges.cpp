@@ -375,11 +375,6 @@ void Bridges::open_association(LinkPtr const& link, bridge::OpenAssociation& act
   dependencies_.record({action.peer, action.label,
                         sha256(as_bytes(action.proof)).hex().substr(0, 16), action.policy_revision,
                         parts_.loop.now()});
-  if (!action.replaces) {
-    parts_.journal.event("association_opened", action.peer.value(), action.label.value(),
-                         "both ends attested; keys bound to label and revision",
-                         action.policy_revision);
-  }
   // An older connection for the same pair is now of no use: its association was replaced.
   for (auto const& other : std::list<LinkPtr>(links_)) {
     if (other == link || other->finished || other->machine->peer() != action.peer ||

@@ -132,7 +132,7 @@ void print_vms(VmList const& list, std::string const& label, Common const& commo
 
 void print_status(AuthorityStatus const& status) {
   std::printf("coalition  %s\n", status.coalition.value().c_str());
-  std::printf("revision   %llu (policy revision %llu, sha256 %.16s…)\n",
+  std::printf("revision   %llu (policy revision %llu, %.23s…)\n",
               static_cast<unsigned long long>(status.revision.value()),
               static_cast<unsigned long long>(status.policy_revision.value()),
               status.policy_digest.c_str());

@@ -236,8 +236,12 @@ Status LabMachineRoom::reference_values(LabMachine const& machine,
 
 Status LabMachineRoom::tamper(std::string const& machine, std::string const& component) {
   // Bytes after the end of an ELF file change nothing but the digest: an attacker's smallest step.
-  return append_to_file(machine_paths(state_, machine).bin + "/" + component,
-                        as_bytes("\nimplant\n"), 0755);
+  // The running program keeps its old file, as with any replaced binary.
+  std::string const path = machine_paths(state_, machine).bin + "/" + component;
+  auto content = read_file(path, 512u << 20);
+  if (!content) return pass(content);
+  append(*content, as_bytes("\nimplant\n"));
+  return write_file_atomically(path, *content, 0755);
 }
 
 Status LabMachineRoom::start_tpm(LabMachine const& machine) {
