@@ -179,8 +179,8 @@ TEST(VerifyChain, understands_the_critical_names_of_an_ek_certificate) {
 }
 
 /// The certificate again with one more critical extension, signed anew.
-Certificate with_critical_extension(Certificate const& cert, char const* oid, ByteView content,
-                                    PrivateKey const& issuer_key) {
+Result<Certificate> with_critical_extension(Certificate const& cert, char const* oid,
+                                            ByteView content, PrivateKey const& issuer_key) {
   X509Ptr copy(X509_dup(cert.native()));
   OpensslPtr<ASN1_OBJECT, ASN1_OBJECT_free> const object(OBJ_txt2obj(oid, 1));
   OpensslPtr<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> const data(ASN1_OCTET_STRING_new());
@@ -189,7 +189,7 @@ Certificate with_critical_extension(Certificate const& cert, char const* oid, By
       X509_EXTENSION_create_by_OBJ(nullptr, object.get(), 1, data.get()));
   EXPECT_EQ(X509_add_ext(copy.get(), extension.get(), -1), 1);
   EXPECT_GT(X509_sign(copy.get(), issuer_key.native(), EVP_sha256()), 0);
-  return *Certificate::from_der(Certificate(share_certificate(std::move(copy))).der());
+  return Certificate::from_der(Certificate(share_certificate(std::move(copy))).der());
 }
 
 TEST(VerifyChain, refuses_critical_extensions_it_does_not_understand) {
@@ -213,6 +213,7 @@ TEST(VerifyChain, refuses_critical_extensions_it_does_not_understand) {
     char const* oid;
     Bytes content;
     bool accepted;
+    bool malformed = false;  ///< refused before there is a chain to verify
   };
   Row const rows[] = {
       {"private extension", "1.3.6.1.4.1.99999.7", {0x05, 0x00}, false},
@@ -223,11 +224,17 @@ TEST(VerifyChain, refuses_critical_extensions_it_does_not_understand) {
       {"common name", "2.5.29.17", directory_name({0x55, 0x04, 0x03}), false},
       {"registered id", "2.5.29.17", {0x30, 0x03, 0x88, 0x01, 0x2a}, false},
       {"dNSName", "2.5.29.17", {0x30, 0x03, 0x82, 0x01, 'a'}, true},
-      {"not a SEQUENCE", "2.5.29.17", {0x05, 0x00}, false},
+      {"not a SEQUENCE", "2.5.29.17", {0x05, 0x00}, false, true},
   };
   for (Row const& row : rows) {
-    Certificate const cert = with_critical_extension(leaf, row.oid, row.content, root.key);
-    Status const status = verify_chain(cert, {}, {root.cert}, kNow);
+    auto const cert = with_critical_extension(leaf, row.oid, row.content, root.key);
+    if (row.malformed) {
+      ASSERT_FALSE(cert);
+      EXPECT_EQ(cert.error().code, Errc::malformed);
+      continue;
+    }
+    ASSERT_TRUE(cert) << row.name << ": " << cert.error().describe();
+    Status const status = verify_chain(*cert, {}, {root.cert}, kNow);
     EXPECT_EQ(status.has_value(), row.accepted)
         << row.name << ": " << (status ? "accepted" : status.error().describe());
     if (!row.accepted && !status) {
