@@ -19,29 +19,19 @@ endif()
 if(SHAMON_LIBFUZZER)
   target_compile_options(shamon_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # ccache needs it to see through precompiled headers.
-  target_compile_options(shamon_options INTERFACE -fpch-preprocess)
-endif()
-
-# One precompiled header for all: the standard headers nearly every file includes.
-file(WRITE ${CMAKE_BINARY_DIR}/pch_anchor.cpp "")
-add_library(shamon_pch OBJECT ${CMAKE_BINARY_DIR}/pch_anchor.cpp)
-target_link_libraries(shamon_pch PRIVATE shamon_options fmt::fmt)
-target_precompile_headers(shamon_pch PRIVATE <algorithm> <array> <chrono> <cstdint> <functional>
-  <map> <memory> <optional> <span> <string> <string_view> <unordered_map> <utility> <variant>
-  <vector> <tl/expected.hpp> <fmt/format.h>)
-
 function(shamon_configure target)
   target_link_libraries(${target} PRIVATE shamon_options fmt::fmt Threads::Threads)
-  if(NOT SHAMON_NO_PCH)
-    target_precompile_headers(${target} REUSE_FROM shamon_pch)
-  endif()
 endfunction()
 
 # The main function of fuzz targets where libFuzzer is absent: replays files and mutates a little.
 add_library(shamon_fuzz_main STATIC ${CMAKE_SOURCE_DIR}/fuzz/standalone_main.cpp)
 target_link_libraries(shamon_fuzz_main PRIVATE shamon_options)
+
+# Tests are compiled without optimisation: they are half of all code and run for seconds.
+function(shamon_configure_test target)
+  shamon_configure(${target})
+  target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
+endfunction()
 
 function(shamon_folder name)
   cmake_parse_arguments(ARG "" "" "USES;LIBS" ${ARGN})
@@ -84,7 +74,7 @@ function(shamon_folder name)
     list(FILTER test_sources INCLUDE REGEX "_test\\.cpp$")
     if(test_sources)
       add_executable(${name}_test ${test_sources})
-      shamon_configure(${name}_test)
+      shamon_configure_test(${name}_test)
       target_link_libraries(${name}_test PRIVATE shamon_${name} GTest::gmock GTest::gtest_main)
       target_compile_definitions(${name}_test PRIVATE
         SHAMON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SHAMON_BIN_DIR="${CMAKE_BINARY_DIR}/bin")

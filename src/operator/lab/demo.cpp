@@ -349,12 +349,12 @@ void Demo::silent_authority() {
 }
 
 void Demo::altered_machine() {
-  auto const tampered = lab_.room().tamper(cast_.client_host, "shamon-gate");
-  auto const restarted =
-      tampered ? lab_.room().restart(*lab_.machine(cast_.client_host), "shamon-gate") : tampered;
-  if (!expect(restarted.has_value(), "shamon-gate of " + cast_.client_host +
-                                         " was altered and restarted; the boot stage measured it" +
-                                         (restarted ? "" : ": " + restarted.error().message))) {
+  auto changed = lab_.room().tamper(cast_.client_host, "shamon-gate");
+  if (changed) changed = lab_.room().measure_again(*lab_.machine(cast_.client_host), "shamon-gate");
+  if (!expect(changed.has_value(), "an altered shamon-gate took the good one's place on " +
+                                       cast_.client_host +
+                                       "; the boot stage measured it, as before every start" +
+                                       (changed ? "" : ": " + changed.error().message))) {
     return;
   }
   auto const verdict = look_.wait_event("authority", seconds(20), [&](EventRow const& e) {

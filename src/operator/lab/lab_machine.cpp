@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <thread>
 
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -321,18 +320,12 @@ Status LabMachineRoom::boot(LabMachine const& machine,
   return done;
 }
 
-Status LabMachineRoom::restart(LabMachine const& machine, std::string const& component) {
+Status LabMachineRoom::measure_again(LabMachine const& machine, std::string const& component) {
   auto const paths = machine_paths(state_, machine.name.value());
-  auto ended = state_.end_process(machine.name.value() + "/" + component, SIGTERM);
-  if (!ended) return ended;
-  auto content = read_file(paths.bin + "/" + component, 512u << 20);
-  if (!content) return pass(content);
   auto tpm = open_tpm(paths.tcti());
   if (!tpm) return pass(tpm);
-  auto measured = measure_component(**tpm, paths.event_log(), kComponentPcr, component, *content);
-  tpm->reset();
-  if (!measured) return measured;
-  return component == "shamon-gate" ? start_gate(machine) : start_monitor(machine, {});
+  return measure_component(**tpm, paths.event_log(), kComponentPcr, component,
+                           FileContent{paths.bin + "/" + component});
 }
 
 }  // namespace shamon

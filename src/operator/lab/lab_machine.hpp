@@ -35,8 +35,9 @@ class LabMachineRoom {
   /// The boot stage: TPM on, firmware stand-in and every component measured, then gate and monitor
   /// started. This root of trust is software and says so.
   Status boot(LabMachine const& machine, std::map<std::string, UniqueFd> const& taps);
-  /// Measures a component again and restarts it, as a service manager with measured starts would.
-  Status restart(LabMachine const& machine, std::string const& component);
+  /// Measures a component's binary as it is now, as a service manager with measured starts does
+  /// before it runs one.
+  Status measure_again(LabMachine const& machine, std::string const& component);
 
  private:
   Status measure_boot(LabMachine const& machine);
