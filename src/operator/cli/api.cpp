@@ -74,7 +74,7 @@ Status ApiClient::follow(std::string const& target,
 
 std::string lab_root() {
   char const* root = std::getenv("SHAMON_LAB_ROOT");
-  return root != nullptr ? root : "/run/shamon-lab";
+  return root != nullptr ? root : "/var/lib/shamon-lab";
 }
 
 std::vector<std::string> labs_present() {

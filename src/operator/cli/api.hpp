@@ -36,7 +36,7 @@ class ApiClient {
 Result<std::string> find_authority_socket(std::string const& option);
 /// The same for a host monitor; `host` may be empty where there is only one.
 Result<std::string> find_host_socket(std::string const& option, std::string const& host);
-/// Folder below which laboratories keep their state: SHAMON_LAB_ROOT or /run/shamon-lab.
+/// Folder below which laboratories keep their state: SHAMON_LAB_ROOT or /var/lib/shamon-lab.
 std::string lab_root();
 /// Names of the laboratories that have state there.
 std::vector<std::string> labs_present();

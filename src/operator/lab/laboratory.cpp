@@ -126,6 +126,7 @@ Status Laboratory::build(Progress const& progress) {
     if (!tap) return pass(tap);
     taps_.emplace(vm.name.value(), std::move(*tap));
   }
+  if (done) done = copy_images();
   if (done) done = room_->make_endorser();
   std::vector<ReferenceValue> values;
   for (auto const& machine : spec_.machines) {
@@ -162,6 +163,26 @@ Status Laboratory::build(Progress const& progress) {
     done = room_->boot(machine, taps_);
   }
   return done;
+}
+
+/// Into the laboratory's own folder, where the machines' users can read them wherever the checkout
+/// is.
+Status Laboratory::copy_images() {
+  std::string const target = state_.folder() + "/images";
+  auto made = make_owned_folder(target, 0755, 0);
+  if (!made) return made;
+  std::set<std::string> files;
+  for (auto const& vm : spec_.vms) {
+    if (vm.kind != "qemu") continue;
+    files.insert({"vmlinux", vm.image + ".initramfs", vm.image + ".manifest.json"});
+  }
+  for (auto const& file : files) {
+    std::error_code error;
+    fs::copy_file(spec_.images_folder + "/" + file, target + "/" + file, error);
+    if (error) return fail(Errc::system, "copying " + file + ": " + error.message());
+  }
+  spec_.images_folder = target;
+  return {};
 }
 
 Status Laboratory::write_reference_values(std::vector<ReferenceValue> values) {
@@ -205,11 +226,15 @@ Status Laboratory::write_authority_config() {
 
 Status Laboratory::start_authority() {
   std::string const root = state_.folder() + "/authority";
-  auto process = Process::spawn({.arguments = {programs_ + "/shamon-authority", "--config",
-                                               root + "/etc/shamon-authority.toml"},
-                                 .output_path = root + "/log/shamon-authority.log",
-                                 .network_namespace = namespace_of(spec_, "authority"),
-                                 .uid = kAuthorityUid});
+  std::error_code error;
+  fs::copy_file(programs_ + "/shamon-authority", root + "/shamon-authority",
+                fs::copy_options::overwrite_existing, error);
+  if (error) return fail(Errc::system, "copying shamon-authority: " + error.message());
+  auto process = Process::spawn(
+      {.arguments = {root + "/shamon-authority", "--config", root + "/etc/shamon-authority.toml"},
+       .output_path = root + "/log/shamon-authority.log",
+       .network_namespace = namespace_of(spec_, "authority"),
+       .uid = kAuthorityUid});
   if (!process) return pass(process);
   auto noted = state_.add_process("authority/shamon-authority", process->pid());
   if (!noted) return noted;

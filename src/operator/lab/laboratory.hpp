@@ -46,6 +46,7 @@ class Laboratory {
  private:
   Laboratory(LabSpec spec, std::string program_folder);
   Status build(Progress const& progress);
+  Status copy_images();
   Status write_authority_config();
   Status write_reference_values(std::vector<ReferenceValue> values);
 

@@ -1,0 +1,230 @@
+// A whole coalition with real processes, TPMs and tunnels:
+//
+//   green-a ──tap── [shype1: gate, shamond, swtpm] ══ESP══ [shype2: gate, shamond, swtpm] ──tap──
+//   green-b red-a   ──tap──┘                   └──TLS── [authority] ──TLS──┘ └──tap── red-b
+//
+// The VMs are domains (namespaces), so it is up in seconds; the demonstration, which has QEMU
+// guests, is the last test.
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/process.hpp"
+
+namespace shamon {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+std::string const kShamon = SHAMON_BIN_DIR "/shamon";
+
+constexpr char kPolicy[] = R"(coalition test revision 1
+type green_t
+type red_t
+label green { share green_t }
+label red { share red_t }
+allow green <-> green
+member host when platform in {lab} and attested within 60s
+member vm green when image in {domain}
+member vm red when image in {domain}
+)";
+
+constexpr char kLab[] = R"(name = "kill"
+coalition = "test"
+policy = "test.policy"
+heartbeat_ms = 300
+lease_ms = 1500
+challenge_period_ms = 1000
+[authority]
+address = "10.91.0.1"
+[[machine]]
+name = "shype1"
+address = "10.91.0.11"
+[[machine]]
+name = "shype2"
+address = "10.91.0.12"
+[[vm]]
+name = "green-a"
+machine = "shype1"
+label = "green"
+kind = "domain"
+address = "10.78.1.10"
+[[vm]]
+name = "red-a"
+machine = "shype1"
+label = "red"
+kind = "domain"
+address = "10.78.1.20"
+[[vm]]
+name = "green-b"
+machine = "shype2"
+label = "green"
+kind = "domain"
+address = "10.78.2.10"
+[[vm]]
+name = "red-b"
+machine = "shype2"
+label = "red"
+kind = "domain"
+address = "10.78.2.20"
+)";
+
+class CoalitionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes network namespaces";
+    for (auto const& [program, package] :
+         {std::pair{"swtpm_setup", "swtpm-tools"}, std::pair{"swtpm", "swtpm"},
+          std::pair{"ping", "iputils-ping"}}) {
+      auto found = run_process({"which", program});
+      if (!found || found->status != 0)
+        GTEST_SKIP() << "SKIPPED: install Debian package " << package;
+    }
+    char folder[] = "/tmp/shamon-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    root_ = folder;
+    ::chmod(folder, 0755);
+    ASSERT_TRUE(write_file_atomically(root_ + "/test.policy", as_bytes(kPolicy), 0644).has_value());
+    ASSERT_TRUE(write_file_atomically(root_ + "/lab.toml", as_bytes(kLab), 0644).has_value());
+  }
+
+  void TearDown() override {
+    if (root_.empty()) return;
+    if (up_) EXPECT_EQ(shamon({"lab", "down"}).status, 0);
+    auto const spaces = run_process({"ip", "netns", "list"});
+    EXPECT_EQ(spaces->text.find("shamon-kill-"), std::string::npos) << spaces->text;
+    std::filesystem::remove_all(root_);
+  }
+
+  ProcessOutput shamon(std::vector<std::string> arguments, Duration limit = 120s) {
+    arguments.insert(arguments.begin(), kShamon);
+    auto out = run_process(arguments, limit, {{"SHAMON_LAB_ROOT", root_ + "/labs"}});
+    return out ? *out : ProcessOutput{-1, out.error().describe()};
+  }
+
+  void bring_up() {
+    auto const out = shamon({"lab", "up", root_ + "/lab.toml"});
+    up_ = true;
+    ASSERT_EQ(out.status, 0) << out.text;
+  }
+
+  /// One ping from a domain; true if it is answered.
+  bool ping(std::string const& from, std::string const& to) {
+    auto const out = run_process(
+        {"ip", "netns", "exec", "shamon-kill-" + from, "ping", "-c", "1", "-W", "1", to});
+    return out && out->status == 0;
+  }
+  bool becomes(bool wanted, std::string const& from, std::string const& to, Duration limit) {
+    auto const end = std::chrono::steady_clock::now() + limit;
+    while (ping(from, to) != wanted) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(100ms);
+    }
+    return true;
+  }
+
+  /// Kills one daemon of the laboratory, by the pid the laboratory wrote down.
+  void kill_daemon(std::string const& role) {
+    auto const text = read_text_file(root_ + "/labs/kill/lab.json");
+    ASSERT_TRUE(text.has_value());
+    json const state = json::parse(*text);
+    for (auto const& process : state["processes"]) {
+      if (process["role"] != role) continue;
+      ASSERT_EQ(::kill(process["pid"].get<int>(), SIGKILL), 0);
+      return;
+    }
+    FAIL() << role << " is not in lab.json";
+  }
+
+  json ask(std::vector<std::string> arguments) {
+    arguments.push_back("--json");
+    auto const out = shamon(arguments);
+    return json::parse(out.text, nullptr, false);
+  }
+
+  std::string root_;
+  bool up_ = false;
+};
+
+TEST_F(CoalitionTest, SameLabelsTalkAcrossMachinesAndOthersAreRefusedWithTheRule) {
+  bring_up();
+  EXPECT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  EXPECT_TRUE(becomes(true, "red-a", "10.78.2.20", 10s));
+  EXPECT_FALSE(ping("red-a", "10.78.2.10"));
+  EXPECT_FALSE(ping("red-a", "10.78.1.10"));
+  json const audit = ask({"audit", "tail", "--denied", "--host", "shype1"});
+  ASSERT_TRUE(audit["data"]["records"].is_array()) << audit;
+  bool remote = false;
+  bool local = false;
+  for (auto const& record : audit["data"]["records"]) {
+    remote = remote || (record["subject"] == "red-a" && record["object"] == "green-b");
+    local = local || (record["subject"] == "red-a" && record["object"] == "green-a");
+    EXPECT_NE(record["rule"].get<std::string>().find("test.policy:"), std::string::npos);
+  }
+  EXPECT_TRUE(remote && local) << audit;
+  EXPECT_EQ(shamon({"explain", "flow", "green-a", "green-b", "--host", "shype1"}).status, 0);
+  EXPECT_EQ(shamon({"explain", "flow", "red-a", "green-b", "--host", "shype1"}).status, 12);
+  EXPECT_EQ(shamon({"lab", "up", root_ + "/lab.toml"}).status, 6);  // it is up already
+}
+
+TEST_F(CoalitionTest, ARevokedMachineIsCutOffAndStaysOut) {
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  ASSERT_EQ(shamon({"host", "revoke", "shype1", "--reason", "test"}).status, 0);
+  EXPECT_TRUE(becomes(false, "green-a", "10.78.2.10", 3s));
+  std::this_thread::sleep_for(3s);
+  EXPECT_FALSE(ping("green-a", "10.78.2.10"));
+  EXPECT_EQ(shamon({"attest", "explain", "shype1"}).status, 10);
+  EXPECT_EQ(shamon({"attest", "explain", "shype2"}).status, 0);
+}
+
+TEST_F(CoalitionTest, KillingTheGateStopsEverythingAtOnce) {
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  kill_daemon("shype1/shamon-gate");
+  EXPECT_FALSE(ping("green-a", "10.78.2.10"));
+  EXPECT_FALSE(ping("red-a", "10.78.1.10"));
+}
+
+TEST_F(CoalitionTest, KillingTheHostMonitorLeavesTheGateEnforcingUntilTheLeaseEnds) {
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  kill_daemon("shype1/shamond");
+  EXPECT_FALSE(ping("red-a", "10.78.2.10"));
+  EXPECT_TRUE(becomes(false, "green-a", "10.78.2.10", 6s));
+  std::this_thread::sleep_for(1s);
+  EXPECT_FALSE(ping("green-a", "10.78.2.10"));
+}
+
+TEST_F(CoalitionTest, KillingTheAuthorityStopsInterMachineTrafficWhenTheLeaseEndsAndNotBefore) {
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  kill_daemon("authority/shamon-authority");
+  EXPECT_TRUE(ping("green-a", "10.78.2.10"));
+  EXPECT_TRUE(becomes(false, "green-a", "10.78.2.10", 5s));
+  std::this_thread::sleep_for(1s);
+  EXPECT_FALSE(ping("green-a", "10.78.2.10"));
+}
+
+TEST_F(CoalitionTest, TheDemonstrationShowsEveryScene) {
+  if (!std::filesystem::exists(SHAMON_BIN_DIR "/../images/vmlinux")) {
+    GTEST_SKIP() << "SKIPPED: make the guests' images first: tools/guest-image/build";
+  }
+  auto const out =
+      shamon({"lab", "up", SHAMON_SOURCE_DIR "/examples/boinc/lab.toml", "--demo"}, 360s);
+  EXPECT_EQ(out.status, 0);
+  EXPECT_NE(out.text.find("All scenes shown"), std::string::npos) << out.text;
+  EXPECT_EQ(out.text.find("NOT SHOWN"), std::string::npos) << out.text;
+  EXPECT_FALSE(std::filesystem::exists(root_ + "/labs/boinc"));
+}
+
+}  // namespace
+}  // namespace shamon
