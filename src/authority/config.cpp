@@ -34,8 +34,11 @@ void read_times(TomlTable& root, AuthorityConfig& out) {
   out.heartbeat = read_ms(root, "heartbeat_ms", 1000, 50, 60'000);
   out.lease = read_ms(root, "lease_ms", 3000, 100, 600'000);
   out.challenge_period = read_ms(root, "challenge_period_ms", 3000, 100, 3'600'000);
-  out.challenge_timeout = read_ms(root, "challenge_timeout_ms", 3000, 100, 3'600'000);
-  out.unreachable_after = read_ms(root, "unreachable_after_ms", 9000, 100, 7'200'000);
+  // A TPM may be busy for seconds; a member that was given up for that is cut off for nothing.
+  auto const period_ms = static_cast<std::uint64_t>(out.challenge_period.count() / 1'000'000);
+  std::uint64_t const patience_ms = std::max<std::uint64_t>(2 * period_ms, 5000);
+  out.challenge_timeout = read_ms(root, "challenge_timeout_ms", patience_ms, 100, 7'200'000);
+  out.unreachable_after = read_ms(root, "unreachable_after_ms", 3 * patience_ms, 100, 21'600'000);
   out.membership = 1000 * read_ms(root, "membership_seconds", 600, 10, 3600);
   if (out.lease < 2 * out.heartbeat) {
     root.complain("lease_ms", "must span at least two heartbeats");

@@ -21,6 +21,8 @@ TEST(AuthorityConfig, defaults_are_those_of_the_documentation) {
   EXPECT_EQ(config->heartbeat, std::chrono::seconds(1));
   EXPECT_EQ(config->lease, std::chrono::seconds(3));
   EXPECT_EQ(config->challenge_period, std::chrono::seconds(3));
+  EXPECT_EQ(config->challenge_timeout, std::chrono::seconds(6));
+  EXPECT_EQ(config->unreachable_after, std::chrono::seconds(18));
   EXPECT_EQ(config->membership, std::chrono::minutes(10));
   EXPECT_EQ(config->required_components.size(), 2u);
 }
@@ -39,7 +41,7 @@ TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
            Row{good + "required_components = []\n", "required_components"},
            Row{good + "pcr_mask = 0x1000000\n", "pcr_mask"},
            Row{good + "pcr_mask = 0\n", "pcr_mask"},
-           Row{good + "unreachable_after_ms = 2999\n", "unreachable_after_ms"},
+           Row{good + "unreachable_after_ms = 5999\n", "unreachable_after_ms"},
            Row{good + "heartbeat = 1\n", "heartbeat"},
            Row{"coalition = 'a b'\n", "coalition"},
            Row{"x = \n", "a.toml:1:"},

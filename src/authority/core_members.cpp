@@ -201,9 +201,13 @@ Answer<Revision> AuthorityCore::report_vm(VmReport const& report, WallTime now) 
     return refuse(Errc::invalid, "a VM is running, suspended or stopped");
   }
   auto const known = vms_.find(vm.vm);
-  bool const elsewhere =
-      known != vms_.end() && known->second.host != vm.host && known->second.state != "stopped";
-  if (elsewhere) {
+  // What a machine said that is no member any more does not keep its VMs from starting elsewhere.
+  auto const runs_elsewhere = [&](VmEntry const& other) {
+    Member const* const owner = find(other.host);
+    return other.host != vm.host && other.state != "stopped" && owner != nullptr &&
+           is_member_state(owner->record.host_state());
+  };
+  if (known != vms_.end() && runs_elsewhere(known->second)) {
     return refuse(Errc::conflict,
                   fmt::format("{} runs on {}", vm.vm.value(), known->second.host.value()));
   }
@@ -218,7 +222,8 @@ Answer<Revision> AuthorityCore::report_vm(VmReport const& report, WallTime now) 
       return refuse(Errc::denied, ok.reason);
     }
     for (auto const& [name, other] : vms_) {
-      if (name != vm.vm && other.state == "running" && other.address == vm.address) {
+      bool const taken = other.state == "running" && other.address == vm.address;
+      if (name != vm.vm && taken && vm.address != Ipv4{}) {
         return refuse(Errc::conflict,
                       fmt::format("{} has the address {}", name.value(), to_string(vm.address)));
       }

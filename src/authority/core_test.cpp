@@ -404,6 +404,14 @@ TEST_F(AuthorityCoreTest, vms_are_what_the_policy_admits_and_their_machines_say)
   same_address.vm = VmName("vm-b");
   EXPECT_EQ(core_->report_vm({other.host(), same_address}, now_).error().code, "conflict");
 
+  ASSERT_TRUE(core_->revoke_host(m.host(), "", now_));
+  ASSERT_TRUE(core_->report_vm({other.host(), stolen}, now_));  // its machine is no member
+  stolen.state = "stopped";
+  ASSERT_TRUE(core_->report_vm({other.host(), stolen}, now_));
+  ASSERT_TRUE(core_->reinstate_host(m.host(), now_));
+  ASSERT_TRUE(join(m));
+  ASSERT_TRUE(core_->report_vm({m.host(), vm}, now_));
+
   // Another machine's word about it leads to a challenge, its own machine's word ends it.
   FailureReport report;
   report.reporter = other.host();

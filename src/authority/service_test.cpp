@@ -63,6 +63,11 @@ TEST_F(AuthorityServiceTest, members_join_follow_and_learn_of_a_revocation_at_on
   EXPECT_TRUE(hosts->hosts[0].connected);
   EXPECT_FALSE(hosts->hosts[0].ek_fingerprint.empty());
 
+  auto const proof = parse_proof(ask("GET", "/v1/proof/host/shype1").body);
+  ASSERT_TRUE(proof);
+  EXPECT_EQ(proof->conclusion().statement.predicate, "member");
+  EXPECT_TRUE(check_proof(*proof, builtin_rules(), [](auto const&) { return true; }));
+
   // Challenges go on and are answered.
   loop_.run_until([] { return false; }, seconds(3));
   EXPECT_TRUE(a.following() && b.following());
@@ -129,6 +134,7 @@ TEST_F(AuthorityServiceTest, answers_operators_and_nobody_else) {
            Row{"GET", "/v1/policy", "", 200},
            Row{"GET", "/v1/reference-values", "", 200},
            Row{"GET", "/v1/explain/host/nobody", "", 200},
+           Row{"GET", "/v1/proof/host/nobody", "", 404},
            Row{"GET", "/v1/hosts/nobody", "", 404},
            Row{"GET", "/v1/nothing", "", 404},
            Row{"POST", "/v1/hosts/nobody/revoke", "{\"reason\":\"x\"}", 404},
