@@ -1,5 +1,9 @@
 #include "net/http_text.hpp"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "net/http_parser.hpp"
 #include "net/limits.hpp"
 

@@ -1,5 +1,6 @@
 #include "net/http_text.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "net/http_parser.hpp"

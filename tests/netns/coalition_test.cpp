@@ -98,7 +98,9 @@ class CoalitionTest : public testing::Test {
 
   void TearDown() override {
     if (root_.empty()) return;
-    if (up_) EXPECT_EQ(shamon({"lab", "down"}).status, 0);
+    if (up_) {
+      EXPECT_EQ(shamon({"lab", "down"}).status, 0);
+    }
     auto const spaces = run_process({"ip", "netns", "list"});
     EXPECT_EQ(spaces->text.find("shamon-kill-"), std::string::npos) << spaces->text;
     std::filesystem::remove_all(root_);
