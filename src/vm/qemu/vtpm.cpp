@@ -68,12 +68,12 @@ Status Vtpm::provision(std::function<Status(std::string const& tcti)> const& use
   auto const control = path + ".ctrl";
   ::unlink(path.c_str());
   ::unlink(control.c_str());
-  auto process = starter_.start(
-      {{options_.swtpm, "socket", "--tpm2", "--tpmstate", "dir=" + state_folder(), "--server",
-        "type=unixio,path=" + path, "--ctrl", "type=unixio,path=" + control, "--flags",
-        "not-need-init,startup-clear"},
-       {},
-       log_path()});
+  auto process =
+      starter_.start({{options_.swtpm, "socket", "--tpm2", "--tpmstate", "dir=" + state_folder(),
+                       "--server", "type=unixio,path=" + path, "--ctrl",
+                       "type=unixio,path=" + control, "--flags", "not-need-init,startup-clear"},
+                      {},
+                      log_path()});
   if (!process) return pass(process, "vTPM (package swtpm)");
   auto const deadline = std::chrono::steady_clock::now() + kSocketTimeout;
   while (!is_listening(path)) {
