@@ -1,5 +1,6 @@
 #include "authority/config.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
