@@ -32,7 +32,7 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   vm.kind = table.string_or("kind", "qemu");
   if (vm.kind != "qemu" && vm.kind != "domain") table.complain("kind", "must be qemu or domain");
   bool const is_qemu = vm.kind == "qemu";
-  vm.image = is_qemu ? table.string("image") : table.string_or("image", "");
+  vm.image = is_qemu ? table.string("image") : table.string_or("image", "domain");
   vm.kernel = is_qemu ? table.string("kernel") : "";
   vm.initrd = is_qemu ? table.string("initrd") : "";
   vm.command_line = table.string_or("command_line", "");

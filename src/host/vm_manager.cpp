@@ -121,7 +121,7 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
     }
   }
   auto const admitted =
-      admit_image(*document, vm.spec.label, vm.spec.kind == "qemu" ? vm.spec.image : "domain");
+      admit_image(*document, vm.spec.label, vm.spec.image);
   if (!admitted.allowed()) return set_state(vm, "failed", admitted.reason);
   vm.state = "verifying";
   // Hashing an image and making a vTPM take seconds together: a thread does both. The decision to

@@ -77,6 +77,8 @@ void RebuiltData::hand_over(ImaLog& log) && {
   log.storage.push_back(std::move(buffer_));
   ByteView const all = log.storage.back();
   for (Place const& place : places_) {
+    // The entry that turned out to be malformed has data here and no place in the log.
+    if (place.entry >= log.entries.size()) continue;
     log.entries[place.entry].template_data = all.subspan(place.begin, place.size);
   }
 }
