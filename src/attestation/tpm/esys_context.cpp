@@ -1,6 +1,8 @@
 #include "attestation/tpm/esys_context.hpp"
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include <tss2/tss2_rc.h>
 
@@ -25,10 +27,20 @@ bool asks_for_retry(TSS2_RC code) noexcept {
   return code == TPM2_RC_RETRY || code == TPM2_RC_YIELDED || code == TPM2_RC_TESTING;
 }
 
+namespace {
+constexpr unsigned kConnectAttempts = 5;
+constexpr std::chrono::milliseconds kConnectPause(40);
+}  // namespace
+
 Result<std::unique_ptr<EsysContext>> EsysContext::connect(std::string const& tcti) {
   quieten_tss();
   std::unique_ptr<EsysContext> context(new EsysContext);
   TSS2_RC code = Tss2_TctiLdr_Initialize(tcti.c_str(), &context->tcti_);
+  // A software TPM serves one client at a time and may be busy letting the last one go.
+  for (unsigned attempt = 1; code != TSS2_RC_SUCCESS && attempt < kConnectAttempts; ++attempt) {
+    std::this_thread::sleep_for(kConnectPause);
+    code = Tss2_TctiLdr_Initialize(tcti.c_str(), &context->tcti_);
+  }
   if (code != TSS2_RC_SUCCESS) {
     context->tcti_ = nullptr;
     Error error = tpm_error("connect to TPM " + tcti, code);

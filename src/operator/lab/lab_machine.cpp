@@ -254,6 +254,9 @@ Status LabMachineRoom::start_tpm(LabMachine const& machine) {
                   .output_path = paths.log + "/swtpm.log",
                   .uid = uid_of(machine)});
   if (!started) return started;
+  started = wait_for(paths.run + "/tpm.sock.ctrl", "the TPM of " + machine.name.value(),
+                     std::chrono::seconds(5));
+  if (!started) return started;
   return wait_for(paths.run + "/tpm.sock", "the TPM of " + machine.name.value(),
                   std::chrono::seconds(5));
 }

@@ -76,7 +76,7 @@ Status Vtpm::provision(std::function<Status(std::string const& tcti)> const& use
                       log_path()});
   if (!process) return pass(process, "vTPM (package swtpm)");
   auto const deadline = std::chrono::steady_clock::now() + kSocketTimeout;
-  while (!is_listening(path)) {
+  while (!is_listening(path) || !is_listening(control)) {
     if (process->has_ended()) return fail(Errc::tpm, "swtpm ended: " + log_tail(log_path()));
     if (std::chrono::steady_clock::now() > deadline) return fail(Errc::timeout, "swtpm is silent");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
