@@ -1,6 +1,7 @@
 #include "operator/lab/demo.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include <signal.h>
@@ -375,11 +376,14 @@ void Demo::altered_machine() {
       closed_ns = std::max(closed_ns, static_cast<std::int64_t>(row.closed_ns));
     }
   }
-  expect(closed && closed_ns - verdict->monotonic_ns < 1'000'000'000,
-         cast_.server_host + " dropped its associations " +
-             milliseconds_text(std::max<std::int64_t>(closed_ns - verdict->monotonic_ns, 0)) +
-             " after the verdict; last packet it passed: " +
-             milliseconds_text(last - verdict->monotonic_ns) + " relative to it");
+  std::int64_t const after = closed_ns - verdict->monotonic_ns;
+  expect(
+      closed && after < 1'000'000'000,
+      cast_.server_host + " dropped its associations " + milliseconds_text(std::abs(after)) +
+          (after >= 0 ? " after the authority's verdict"
+                      : " before the authority's verdict: its own challenge had failed already") +
+          "; the last packet it passed was " + milliseconds_text(std::abs(last - closed_ns)) +
+          (last <= closed_ns ? " before that" : " after that"));
   show_explanation("shamon attest explain " + cast_.client_host,
                    look_.explain(lab_.authority_socket(), "/v1/explain/host/" + cast_.client_host));
 }
