@@ -120,8 +120,7 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
       return refuse(given.error());
     }
   }
-  auto const admitted =
-      admit_image(*document, vm.spec.label, vm.spec.image);
+  auto const admitted = admit_image(*document, vm.spec.label, vm.spec.image);
   if (!admitted.allowed()) return set_state(vm, "failed", admitted.reason);
   vm.state = "verifying";
   // Hashing an image and making a vTPM take seconds together: a thread does both. The decision to
