@@ -1,40 +1,23 @@
 // shamon-authority: wires configuration, store, core and service together.
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "authority/config.hpp"
 #include "authority/service.hpp"
 #include "authority/sqlite/sqlite_store.hpp"
 #include "base/fd.hpp"
+#include "config/service_manager.hpp"
 
 namespace shamon {
 namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kExitInternal = 1;
-
-/// systemd's readiness protocol (sd_notify(3)): one datagram.
-void notify_service_manager(char const* message) {
-  char const* const path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr || std::strlen(path) >= sizeof(sockaddr_un{}.sun_path)) return;
-  UniqueFd const socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, path);
-  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-  auto const size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-  (void)::sendto(socket.get(), message, std::strlen(message), MSG_NOSIGNAL,
-                 reinterpret_cast<sockaddr const*>(&address), size);
-}
 
 Status make_folder(std::string const& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail_errno("mkdir " + path);

@@ -7,7 +7,6 @@ namespace {
 
 /// What a host's own evidence must show to a peer that asks for it directly.
 std::vector<std::string> const kRequiredOfHosts = {"shamond", "shamon-gate"};
-constexpr std::uint32_t kVmPcrMask = 1u << 10;  ///< IMA of the guest
 
 bridge::AppraisalVerdict refusal(bridge::Ticket ticket, std::string component, std::string text) {
   FindingMessage finding;
@@ -297,13 +296,10 @@ bridge::AppraisalVerdict Bridges::appraise_vm(LinkPtr const& link,
     return refusal(action.ticket, action.vm.value(), "the directory does not have this VM");
   auto const ak = parse_tpm_public(vm->ak_public);
   if (!ak) return refusal(action.ticket, action.vm.value(), ak.error().describe());
-  AppraisalPolicy policy;
-  policy.require_ima = true;
-  policy.check_ima_files = true;
   AppraisalMemory& memory = link->vm_memory[action.vm];
   auto const result = appraise(to_evidence(*action.evidence),
                                to_challenge(action.challenge, action.qualifying_data), *ak,
-                               parts_.reference, policy, memory, read_wall_clock());
+                               parts_.reference, vm_appraisal_policy(), memory, read_wall_clock());
   if (result.accepted) memory = result.memory;
   return verdict_of(action.ticket, result);
 }

@@ -167,18 +167,14 @@ void GateLink::synchronise() {
     note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
   }
   if (lease_.ns != 0) note(client_->set_lease(lease_), "lease");
-  statistics_timer_ = loop_.after(kStatisticsPeriod, [this] {
-    struct Ask {
-      GateLink* self;
-      void operator()() const {
-        if (!self->client_) return;
-        (void)self->client_->request_statistics();
-        self->statistics_timer_ = self->loop_.after(kStatisticsPeriod, Ask{self});
-      }
-    };
-    Ask{this}();
-  });
+  statistics_timer_ = loop_.after(kStatisticsPeriod, [this] { ask_statistics(); });
   handlers_.on_ready();
+}
+
+void GateLink::ask_statistics() {
+  if (!client_) return;
+  (void)client_->request_statistics();
+  statistics_timer_ = loop_.after(kStatisticsPeriod, [this] { ask_statistics(); });
 }
 
 void GateLink::set_policy(Permit<PolicyLoad> permit, std::shared_ptr<CompiledPolicy const> policy) {

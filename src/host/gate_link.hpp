@@ -87,6 +87,7 @@ class GateLink {
   void receive();
   void handle(GateClient::Event const& event);
   void synchronise();
+  void ask_statistics();
   void send_port(PortRecord const& port);
   void retire(AssociationId id, Instant at);
   void note(Result<std::uint32_t> const& sent, std::string what);

@@ -1,5 +1,6 @@
 #include "host/host_config.hpp"
 
+#include "base/vm_mac.hpp"
 #include "config/toml_table.hpp"
 
 namespace shamon {
@@ -19,12 +20,6 @@ Name read_name(TomlTable& table, std::string const& key) {
   return Name(text);
 }
 
-/// A locally administered address made from the VM's IPv4 address, where none is given.
-MacAddress default_mac(Ipv4 address) {
-  auto const octet = [&](int shift) { return static_cast<std::uint8_t>(address.bits >> shift); };
-  return MacAddress{{0x02, 0x53, octet(24), octet(16), octet(8), octet(0)}};
-}
-
 VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   VmSpec vm;
   vm.name = read_name<VmName>(table, "name");
@@ -42,7 +37,7 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   auto parsed = parse_ipv4(address);
   if (!parsed) table.complain("address", "'" + address + "' is not an IPv4 address");
   vm.address = parsed.value_or(Ipv4{});
-  vm.mac = default_mac(vm.address);
+  vm.mac = default_vm_mac(vm.address);
   if (std::string const mac = table.string_or("mac", ""); !mac.empty()) {
     auto given = parse_mac(mac);
     if (!given) table.complain("mac", "'" + mac + "' is not aa:bb:cc:dd:ee:ff");

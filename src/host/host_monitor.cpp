@@ -332,7 +332,7 @@ void HostMonitor::challenge_own_vms() {
     if (vm.state != "running" || !vm.agent || !vm.ak) return;
     Challenge challenge;
     challenge.nonce = random_bytes(32);
-    challenge.pcrs = {HashAlgorithm::sha256, 1u << 10};
+    challenge.pcrs = {HashAlgorithm::sha256, kVmPcrMask};
     challenge.ima_offset = vm.memory.valid ? vm.memory.ima_offset : 0;
     challenge.reset_count = vm.memory.valid ? vm.memory.reset_count : 0;
     vms_.challenge(vm.spec.name, challenge,
@@ -359,11 +359,8 @@ void HostMonitor::judge_own_vm(ManagedVm& vm, Challenge const& challenge,
   }
   auto const ak = parse_tpm_public(vm.ak->public_area);
   if (!ak) return journal_.event("error", vm.spec.name.value(), "", ak.error().describe());
-  AppraisalPolicy policy;
-  policy.require_ima = true;
-  policy.check_ima_files = true;
-  auto const result =
-      appraise(*evidence, challenge, *ak, reference_, policy, vm.memory, read_wall_clock());
+  auto const result = appraise(*evidence, challenge, *ak, reference_, vm_appraisal_policy(),
+                               vm.memory, read_wall_clock());
   if (result.accepted) {
     vm.memory = result.memory;
     if (vm.challenges_passed++ == 0) {

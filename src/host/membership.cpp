@@ -82,13 +82,17 @@ Membership::~Membership() {
   if (timer_) loop_.cancel(*timer_);
 }
 
+Result<std::shared_ptr<TlsContext const>> Membership::tls_to_authority(TlsIdentity identity) const {
+  return TlsContext::create({.role = TlsRole::client,
+                             .identity = std::move(identity),
+                             .trusted_roots = authority_ca_,
+                             .require_peer_certificate = true,
+                             .expected_peer_name = to_string(config_.authority.address)});
+}
+
 void Membership::start(AttestationKey ak) {
   ak_ = std::move(ak);
-  auto tls = TlsContext::create({.role = TlsRole::client,
-                                 .identity = {},
-                                 .trusted_roots = authority_ca_,
-                                 .require_peer_certificate = true,
-                                 .expected_peer_name = to_string(config_.authority.address)});
+  auto tls = tls_to_authority({});
   if (!tls) {
     journal_.event("error", "tls", "", tls.error().describe());
     return;
@@ -299,11 +303,7 @@ void Membership::use_membership(member::UseMembership const& action) {
       }
       credentials_.chain.push_back(std::move(*certificate));
     }
-    auto tls = TlsContext::create({.role = TlsRole::client,
-                                   .identity = {credentials_.chain, tls_key_},
-                                   .trusted_roots = authority_ca_,
-                                   .require_peer_certificate = true,
-                                   .expected_peer_name = to_string(config_.authority.address)});
+    auto tls = tls_to_authority({credentials_.chain, tls_key_});
     if (!tls) {
       journal_.event("error", "tls", "", tls.error().describe());
       return;

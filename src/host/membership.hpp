@@ -54,6 +54,8 @@ class Membership {
   void deliver(member::Event event);
   void perform(member::Action const& action);
   void arm_timer();
+  /// We as `identity`; the authority under its address and one of its roots.
+  Result<std::shared_ptr<TlsContext const>> tls_to_authority(TlsIdentity identity) const;
   void send_register(member::Ticket ticket);
   void open_feed(member::OpenFeed const& action);
   void use_membership(member::UseMembership const& action);

@@ -1,14 +1,10 @@
 // shamond: the host monitor.  usage: shamond --config FILE [--check]
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/process.hpp"
+#include "config/service_manager.hpp"
 #include "host/host_monitor.hpp"
 
 namespace {
@@ -18,21 +14,6 @@ using namespace shamon;
 int complain(Error const& error, int code) {
   std::fprintf(stderr, "shamond: %s\n", error.describe().c_str());
   return code;
-}
-
-/// sd_notify(3), without the library.
-void notify_ready() {
-  char const* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr || std::strlen(path) >= sizeof(sockaddr_un::sun_path)) return;
-  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path, std::strlen(path));
-  if (path[0] == '@') address.sun_path[0] = '\0';
-  auto const size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-  constexpr std::string_view kReady = "READY=1";
-  (void)::sendto(fd.get(), kReady.data(), kReady.size(), MSG_NOSIGNAL,
-                 reinterpret_cast<sockaddr const*>(&address), size);
 }
 
 }  // namespace
@@ -69,7 +50,7 @@ int main(int argc, char** argv) {
         stderr, "shamond: configuration %s\n",
         next ? "is valid; changes take effect at the next start" : next.error().describe().c_str());
   });
-  notify_ready();
+  notify_service_manager("READY=1");
   loop.run();
   return 0;
 }

@@ -22,6 +22,16 @@
 
 namespace shamon {
 
+/// PCRs of a guest's quote: 10, where IMA extends.
+inline constexpr std::uint32_t kVmPcrMask = 1u << 10;
+/// What a VM's evidence must show, to its own monitor as to a peer's: an IMA log of known files.
+inline AppraisalPolicy vm_appraisal_policy() {
+  AppraisalPolicy policy;
+  policy.require_ima = true;
+  policy.check_ima_files = true;
+  return policy;
+}
+
 /// One VM as the manager holds it.
 struct ManagedVm {
   VmSpec spec;

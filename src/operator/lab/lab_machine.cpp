@@ -30,16 +30,6 @@ constexpr PcrIndex kConfigurationPcr{12};
 /// Stands where a real machine has its firmware: the root of trust of the laboratory is this text.
 constexpr std::string_view kFirmwareStandIn = "shamon laboratory firmware stand-in 1";
 
-Status make_folder(std::string const& path, unsigned mode, unsigned uid) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return fail(Errc::system, "making " + path + ": " + error.message());
-  if (::chmod(path.c_str(), mode) != 0 || ::chown(path.c_str(), uid, uid) != 0) {
-    return fail_errno("preparing " + path);
-  }
-  return {};
-}
-
 Status copy_program(std::string const& from, std::string const& to) {
   std::error_code error;
   fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
@@ -73,6 +63,16 @@ std::string key_value(std::string const& key, std::string const& value) {
 
 }  // namespace
 
+Status make_owned_folder(std::string const& path, unsigned mode, unsigned uid) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail(Errc::system, "making " + path + ": " + error.message());
+  if (::chmod(path.c_str(), mode) != 0 || ::chown(path.c_str(), uid, uid) != 0) {
+    return fail_errno("preparing " + path);
+  }
+  return {};
+}
+
 MachinePaths machine_paths(LabState const& state, std::string const& machine) {
   std::string const root = state.folder() + "/" + machine;
   return {root,          root + "/bin", root + "/etc", root + "/state",
@@ -98,7 +98,7 @@ std::string LabMachineRoom::ek_issuer_path() const {
 
 Status LabMachineRoom::make_endorser() {
   std::string const folder = state_.folder() + "/endorser";
-  auto made = make_folder(folder, 0755, 0);
+  auto made = make_owned_folder(folder, 0755, 0);
   if (!made) return made;
   std::string const ca = "statedir = " + folder + "\nsigningkey = " + folder +
                          "/signkey.pem\nissuercert = " + ek_issuer_path() +
@@ -178,7 +178,7 @@ Status LabMachineRoom::prepare(LabMachine const& machine) {
                                                      {paths.state, 0700},
                                                      {paths.tpm, 0700}}) {
     bool const is_ours = folder == paths.root || folder == paths.bin || folder == paths.etc;
-    auto made = make_folder(folder, mode, is_ours ? 0 : uid);
+    auto made = make_owned_folder(folder, mode, is_ours ? 0 : uid);
     if (!made) return made;
   }
   for (std::string const program : {"shamond", "shamon-gate"}) {

@@ -8,6 +8,9 @@
 
 namespace shamon {
 
+/// Makes a folder, its parents too, and gives it to a user. Errors: `system`.
+Status make_owned_folder(std::string const& path, unsigned mode, unsigned uid);
+
 /// Paths of one machine below the laboratory's folder.
 struct MachinePaths {
   std::string root, bin, etc, state, run, log, tpm;

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "base/process.hpp"
+#include "base/vm_mac.hpp"
 
 namespace shamon {
 namespace {
@@ -40,11 +41,6 @@ Status join_fabric(LabSpec const& lab, std::string const& machine, Ipv4 address,
     if (!ran) return ran;
   }
   return {};
-}
-
-MacAddress mac_of(Ipv4 address) {
-  auto const octet = [&](int shift) { return static_cast<std::uint8_t>(address.bits >> shift); };
-  return MacAddress{{0x02, 0x53, octet(24), octet(16), octet(8), octet(0)}};
 }
 
 /// Opens a TAP inside a namespace. A thread of its own enters it, so ours stays where it is.
@@ -104,7 +100,8 @@ Result<UniqueFd> build_domain(LabSpec const& lab, LabVm const& vm, LabState& sta
   if (!tap) return tap;
   std::string const prefix = to_string(vm.address) + "/" + std::to_string(lab.vm_prefix);
   for (auto const& command : std::vector<std::vector<std::string>>{
-           {"ip", "-n", ns, "link", "set", "eth0", "address", to_string(mac_of(vm.address))},
+           {"ip", "-n", ns, "link", "set", "eth0", "address",
+            to_string(default_vm_mac(vm.address))},
            {"ip", "-n", ns, "address", "add", prefix, "dev", "eth0"},
            {"ip", "-n", ns, "link", "set", "eth0", "mtu", "1400", "up"}}) {
     auto ran = run_checked(command);

@@ -21,16 +21,6 @@ using nlohmann::json;
 
 constexpr unsigned kAuthorityUid = 61'000;
 
-Status make_owned_folder(std::string const& path, unsigned mode, unsigned uid) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return fail(Errc::system, "making " + path + ": " + error.message());
-  if (::chmod(path.c_str(), mode) != 0 || ::chown(path.c_str(), uid, uid) != 0) {
-    return fail_errno("preparing " + path);
-  }
-  return {};
-}
-
 /// Every file of a guest image, as its manifest lists them, becomes a trusted value for IMA
 /// entries.
 Status add_manifest(std::string const& path, std::vector<ReferenceValue>& out) {

@@ -28,10 +28,6 @@ std::vector<VmEntry> Observer::vms() {
   return list ? std::move(list->vms) : std::vector<VmEntry>{};
 }
 
-std::optional<AuthorityStatus> Observer::authority() {
-  return ask<AuthorityStatus>(lab_.authority_socket(), "/v1/status");
-}
-
 std::vector<EventRow> Observer::authority_events() {
   auto list = ask<EventList>(lab_.authority_socket(), "/v1/events?json=1");
   return list ? std::move(list->events) : std::vector<EventRow>{};

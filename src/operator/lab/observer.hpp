@@ -16,7 +16,6 @@ class Observer {
   std::optional<HostRow> host(std::string const& name);
   std::optional<HostStatus> monitor(std::string const& machine);
   std::vector<VmEntry> vms();
-  std::optional<AuthorityStatus> authority();
   std::vector<EventRow> authority_events();
   std::vector<EventRow> events(std::string const& machine);
   std::vector<AuditRow> denied(std::string const& machine);
