@@ -36,13 +36,20 @@ struct TypeStatement {  ///< type NAME…
   std::vector<Name> names;
   Origin origin;
 };
-struct LabelStatement {  ///< label NAME { share T…  wall T…  secrecy L  integrity L  guard }
+struct CategoryStatement {  ///< category NAME…
+  std::vector<Name> names;
+  Origin origin;
+};
+/// label NAME { share T…  wall T…  secrecy L [{C…}]  integrity L [{C…}]  guard }
+struct LabelStatement {
   Name name;
   std::vector<Name> share;
   /// Absent: the Chinese Wall types are the `share` types. Empty: `wall none`.
   std::optional<std::vector<Name>> wall;
-  std::optional<Name> secrecy;    ///< one of kSecrecyNames
+  std::optional<Name> secrecy;  ///< one of kSecrecyNames
+  std::vector<Name> secrecy_categories;
   std::optional<Name> integrity;  ///< one of kIntegrityNames
+  std::vector<Name> integrity_categories;
   bool guard = false;
   Origin origin;
 };
@@ -93,6 +100,7 @@ struct PolicyDocument {
   std::string file;
   CoalitionStatement coalition;
   std::vector<TypeStatement> types;
+  std::vector<CategoryStatement> categories;
   std::vector<LabelStatement> labels;
   std::vector<WallStatement> walls;
   std::vector<AllowStatement> allows;

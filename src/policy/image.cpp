@@ -18,7 +18,7 @@ namespace shamon {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x49504853;  // "SHPI"
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 10;
 
 void write_text(ByteWriter& out, std::string_view text) {

@@ -121,6 +121,11 @@ std::string joined(std::vector<Name> const& names) {
   return out.empty() ? "-" : out;
 }
 
+std::string level_text(std::optional<Name> const& rank, std::vector<Name> const& categories) {
+  if (!rank) return "-";
+  return categories.empty() ? rank->text : rank->text + " {" + joined(categories) + "}";
+}
+
 json to_json(LabelStatement const& label) {
   json out = {{"name", label.name.text},
               {"share", texts(label.share)},
@@ -128,7 +133,9 @@ json to_json(LabelStatement const& label) {
               {"guard", label.guard},
               {"line", label.origin.line}};
   out["secrecy"] = label.secrecy ? json(label.secrecy->text) : json();
+  out["secrecy_categories"] = texts(label.secrecy_categories);
   out["integrity"] = label.integrity ? json(label.integrity->text) : json();
+  out["integrity_categories"] = texts(label.integrity_categories);
   return out;
 }
 
@@ -219,9 +226,9 @@ int show(Options const& options) {
   std::vector<std::vector<std::string>> rows;
   for (auto const& label : document.labels) {
     rows.push_back({label.name.text, joined(label.share), joined(label.wall.value_or(label.share)),
-                    label.secrecy ? label.secrecy->text : "-",
-                    label.integrity ? label.integrity->text : "-", label.guard ? "yes" : "-",
-                    std::to_string(label.origin.line)});
+                    level_text(label.secrecy, label.secrecy_categories),
+                    level_text(label.integrity, label.integrity_categories),
+                    label.guard ? "yes" : "-", std::to_string(label.origin.line)});
   }
   print(format_table({"label", "share", "wall", "secrecy", "integrity", "guard", "line"}, rows));
   print("\n" + flow_table(build->compiled));

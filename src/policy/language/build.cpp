@@ -45,6 +45,7 @@ class Collector {
     document_.coalition = std::move(s);
   }
   void place(TypeStatement s) { document_.types.push_back(std::move(s)); }
+  void place(CategoryStatement s) { document_.categories.push_back(std::move(s)); }
   void place(LabelStatement s) { document_.labels.push_back(std::move(s)); }
   void place(WallStatement s) { document_.walls.push_back(std::move(s)); }
   void place(AllowStatement s) { document_.allows.push_back(std::move(s)); }

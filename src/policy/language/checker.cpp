@@ -16,8 +16,8 @@ constexpr std::string_view kReserved[] = {"share", "wall", "secrecy", "integrity
 /// Names of one kind: where each was defined, and its index.
 class Scope {
  public:
-  Scope(std::string kind, std::size_t max, Diagnostics& diagnostics)
-      : kind_(std::move(kind)), max_(max), diagnostics_(diagnostics) {}
+  Scope(std::string kind, std::string kinds, std::size_t max, Diagnostics& diagnostics)
+      : kind_(std::move(kind)), kinds_(std::move(kinds)), max_(max), diagnostics_(diagnostics) {}
 
   void define(Name const& name, std::uint32_t line) {
     for (auto reserved : kReserved) {
@@ -33,7 +33,7 @@ class Scope {
                            std::to_string(at->second.line));
     } else if (names_.size() == max_ + 1) {
       diagnostics_.add(line, name.column,
-                       "a policy may have " + std::to_string(max_) + " " + kind_ + "s");
+                       "a policy may have " + std::to_string(max_) + " " + kinds_);
     }
   }
 
@@ -57,6 +57,7 @@ class Scope {
     std::uint32_t line;
   };
   std::string kind_;
+  std::string kinds_;  ///< more than one of them
   std::size_t max_;
   Diagnostics& diagnostics_;
   std::map<std::string, Entry> names_;
@@ -68,8 +69,9 @@ class Checker {
       : document_(document),
         diagnostics_(diagnostics),
         notes_(notes),
-        types_("type", kTypesMax, diagnostics),
-        labels_("label", kLabelsMax, diagnostics) {}
+        types_("type", "types", kTypesMax, diagnostics),
+        categories_("category", "categories", kCategoriesMax, diagnostics),
+        labels_("label", "labels", kLabelsMax, diagnostics) {}
 
   PolicyRules run() {
     define_names();
@@ -90,8 +92,11 @@ class Checker {
     for (auto const& statement : document_.types) {
       for (auto const& name : statement.names) types_.define(name, statement.origin.line);
     }
+    for (auto const& statement : document_.categories) {
+      for (auto const& name : statement.names) categories_.define(name, statement.origin.line);
+    }
     for (auto const& label : document_.labels) labels_.define(label.name, label.origin.line);
-    Scope walls("wall", kWallsMax, diagnostics_);
+    Scope walls("wall", "walls", kWallsMax, diagnostics_);
     for (auto const& wall : document_.walls) walls.define(wall.name, wall.origin.line);
   }
 
@@ -108,18 +113,29 @@ class Checker {
     rules_.walls.push_back({resolve(wall.types, wall.origin.line), wall.origin.statement});
   }
 
-  std::optional<Level> level(std::optional<Name> const& written, std::uint32_t line,
-                             std::string const& kind,
-                             std::optional<Level> (*find)(std::string_view),
-                             std::span<const std::string_view> names) {
-    if (!written) return Level{};
-    auto const found = find(written->text);
-    if (found) return found;
+  Level level(std::optional<Name> const& written, std::vector<Name> const& categories,
+              std::uint32_t line, std::string const& kind,
+              std::optional<Level> (*find)(std::string_view),
+              std::span<const std::string_view> names) {
+    if (!written) return {};
+    if (auto found = find(written->text)) {
+      found->categories = resolve_categories(categories, line);
+      return *found;
+    }
     std::string list;
     for (auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
     diagnostics_.add(line, written->column,
                      quoted(written->text) + " is not a level of " + kind + " (" + list + ")");
-    return std::nullopt;
+    return {};
+  }
+
+  std::uint64_t resolve_categories(std::vector<Name> const& names, std::uint32_t line) {
+    std::uint64_t set = 0;
+    for (auto const& name : names) {
+      auto const index = categories_.find(name, line);
+      if (index && *index < kCategoriesMax) set |= std::uint64_t{1} << *index;
+    }
+    return set;
   }
 
   void add_label(LabelStatement const& statement) {
@@ -130,14 +146,12 @@ class Checker {
     rule.label.guard = statement.guard;
     rule.label.share = resolve(statement.share, line);
     rule.label.wall = statement.wall ? resolve(*statement.wall, line) : rule.label.share;
-    auto const secrecy = level(
-        statement.secrecy, line, "secrecy", [](auto name) { return find_secrecy(name); },
-        kSecrecyNames);
-    auto const integrity = level(
-        statement.integrity, line, "integrity", [](auto name) { return find_integrity(name); },
-        kIntegrityNames);
-    if (secrecy) rule.label.levels.secrecy = *secrecy;
-    if (integrity) rule.label.levels.integrity = *integrity;
+    rule.label.levels.secrecy = level(
+        statement.secrecy, statement.secrecy_categories, line, "secrecy",
+        [](auto name) { return find_secrecy(name); }, kSecrecyNames);
+    rule.label.levels.integrity = level(
+        statement.integrity, statement.integrity_categories, line, "integrity",
+        [](auto name) { return find_integrity(name); }, kIntegrityNames);
     for (std::size_t i = 0; i < rules_.walls.size(); ++i) {
       if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
         diagnostics_.add(line, statement.name.column,
@@ -241,6 +255,7 @@ class Checker {
   Diagnostics& diagnostics_;
   Diagnostics& notes_;
   Scope types_;
+  Scope categories_;
   Scope labels_;
   bool labels_hold_ = false;
   PolicyRules rules_;

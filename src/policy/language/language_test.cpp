@@ -6,6 +6,7 @@
 #include "policy/document.hpp"
 #include "policy/limits.hpp"
 #include "policy/source.hpp"
+#include "policy/tables.hpp"
 
 namespace shamon {
 namespace {
@@ -72,6 +73,14 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
       {"label x { secrecy high }",
        "19: 'high' is not a level of secrecy (open, internal, confidential, secret)"},
       {"label x { integrity open }", "21: 'open' is not a level of integrity (low, medium, high)"},
+      {"label x { secrecy secret { } }", "28: expected a category, found '}'"},
+      {"label x { secrecy secret {pay",
+       "30: expected a category or '}', found the end of the line"},
+      {"label x { secrecy secret {pay pay} }", "31: 'pay' is there twice"},
+      {"label x { {payroll} }",
+       "11: expected an attribute (share, wall, secrecy, integrity, guard) or '}', found '{'"},
+      {"category guard", "10: 'guard' is a word of the language"},
+      {"category", "9: expected a category's name, found the end of the line"},
       {"label x { share red_t blue_t }",
        "7: label 'x' stands on both sides of wall 'vendors' and could never start; say 'wall none' "
        "or name its side with 'wall TYPE'"},
@@ -114,6 +123,27 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
   for (auto const& row : rows) {
     EXPECT_EQ(refusals(around(row.line)), "p:8:" + std::string(row.message) + "\n") << row.line;
   }
+}
+
+TEST(Language, CategoriesAreNamesOfTheirOwnForBothKindsOfLevel) {
+  std::string const head = "coalition c revision 1\ntype payroll audit\n";
+  auto const build =
+      build_policy("p", head +
+                            "label x { secrecy secret {audit payroll}  integrity high {audit} }\n"
+                            "category payroll, audit\n"
+                            "category lab\n"
+                            "label y { secrecy open {lab} }\n");
+  ASSERT_TRUE(build) << build.error().front().describe();
+  auto const& labels = build->compiled.tables().rules.labels;
+  EXPECT_EQ(labels[0].label.levels, (Levels{{3, 3}, {2, 2}}));
+  EXPECT_EQ(labels[1].label.levels, (Levels{{0, 4}, {0, 0}}));
+  EXPECT_EQ(build->document->categories[0].names[1].text, "audit");
+  EXPECT_EQ(build->document->labels[0].integrity_categories[0].text, "audit");
+  EXPECT_EQ(refusals(head + "category lab\nlabel x { secrecy secret {payroll lba} }"),
+            "p:4:27: category 'payroll' is not defined\n"
+            "p:4:35: category 'lba' is not defined; did you mean 'lab'?\n");
+  EXPECT_EQ(refusals(head + "category lab\ncategory x lab"),
+            "p:4:12: category 'lab' is already defined on line 3\n");
 }
 
 TEST(Language, AllMistakesOfAFileAreToldAtOnceInItsOrder) {
@@ -161,6 +191,7 @@ TEST(Language, LimitsHoldExactly) {
   } const rows[] = {
       {"labels", kLabelsMax, [](std::string i) { return "label l" + i + " { }"; }},
       {"types", kTypesMax, [](std::string i) { return "type t" + i; }},
+      {"categories", kCategoriesMax, [](std::string i) { return "category c" + i; }},
       {"machine statements", kHostConditionsMax,
        [](std::string i) { return "member host when platform in {p" + i + "}"; }},
   };

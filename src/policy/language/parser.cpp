@@ -7,8 +7,8 @@
 namespace shamon {
 namespace {
 
-constexpr std::string_view kStatements[] = {"coalition", "type",   "label", "wall",
-                                            "allow",     "member", "goal",  "map"};
+constexpr std::string_view kStatements[] = {"coalition", "type",   "category", "label", "wall",
+                                            "allow",     "member", "goal",     "map"};
 constexpr std::string_view kAttributes[] = {"share", "wall", "secrecy", "integrity", "guard"};
 constexpr std::string_view kClauses[] = {"platform", "attested", "location"};
 
@@ -54,7 +54,8 @@ class LineParser {
   std::optional<Statement> statement() {
     Token const first = next();
     if (first.text == "coalition") return finish(coalition());
-    if (first.text == "type") return finish(type());
+    if (first.text == "type") return finish(names<TypeStatement>("a type's name"));
+    if (first.text == "category") return finish(names<CategoryStatement>("a category's name"));
     if (first.text == "label") return finish(label());
     if (first.text == "wall") return finish(wall());
     if (first.text == "allow") return finish(allow());
@@ -143,10 +144,12 @@ class LineParser {
     return out;
   }
 
-  TypeStatement type() {
-    TypeStatement out;
+  /// `type` and `category`: names up to the end of the line.
+  template <class S>
+  S names(std::string const& what) {
+    S out;
     do {
-      add_once(out.names, name("a type's name"));
+      add_once(out.names, name(what));
       accept(",");
     } while (ok_ && !at_end());
     return out;
@@ -171,8 +174,10 @@ class LineParser {
       out.wall = accept("none") ? std::vector<Name>() : attribute_names();
     } else if (word.text == "secrecy" && !out.secrecy) {
       out.secrecy = name("a secrecy level");
+      if (peek().text == "{") out.secrecy_categories = set("a category");
     } else if (word.text == "integrity" && !out.integrity) {
       out.integrity = name("an integrity level");
+      if (peek().text == "{") out.integrity_categories = set("a category");
     } else if (word.text == "guard" && !out.guard) {
       out.guard = true;
     } else if (is_one_of(word.text, kAttributes)) {

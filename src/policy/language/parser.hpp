@@ -10,9 +10,9 @@
 
 namespace shamon {
 
-using Statement =
-    std::variant<CoalitionStatement, TypeStatement, LabelStatement, WallStatement, AllowStatement,
-                 HostCondition, VmCondition, GoalStatement, MapStatement>;
+using Statement = std::variant<CoalitionStatement, TypeStatement, CategoryStatement, LabelStatement,
+                               WallStatement, AllowStatement, HostCondition, VmCondition,
+                               GoalStatement, MapStatement>;
 
 struct ParsedLine {
   std::optional<Statement> statement;  ///< none: blank, comment only, or a diagnostic was added

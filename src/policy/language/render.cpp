@@ -25,6 +25,12 @@ std::string text_of(TypeStatement const& s) {
   return "type" + spaced(s.names);
 }
 
+std::string text_of(CategoryStatement const& s) {
+  return "category" + spaced(s.names);
+}
+std::string level(std::string const& kind, Name const& rank, std::vector<Name> const& categories) {
+  return kind + " " + rank.text + (categories.empty() ? "" : " " + set(categories));
+}
 std::string text_of(LabelStatement const& s) {
   std::string attributes;
   auto add = [&](std::string const& text) {
@@ -32,8 +38,8 @@ std::string text_of(LabelStatement const& s) {
   };
   if (!s.share.empty()) add("share" + spaced(s.share));
   if (s.wall) add("wall" + (s.wall->empty() ? " none" : spaced(*s.wall)));
-  if (s.secrecy) add("secrecy " + s.secrecy->text);
-  if (s.integrity) add("integrity " + s.integrity->text);
+  if (s.secrecy) add(level("secrecy", *s.secrecy, s.secrecy_categories));
+  if (s.integrity) add(level("integrity", *s.integrity, s.integrity_categories));
   if (s.guard) add("guard");
   if (attributes.empty()) return "label " + s.name.text + " { }";
   return "label " + s.name.text + " { " + attributes + " }";
