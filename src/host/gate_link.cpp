@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
+#include "monitor/audit_text.hpp"
+
 namespace shamon {
 namespace {
 

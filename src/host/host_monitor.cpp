@@ -7,6 +7,7 @@
 
 #include "attestation/measured_log.hpp"
 #include "host/explain_flow.hpp"
+#include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
 #include "policy/service.hpp"
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.hpp"
+#include "monitor/audit_text.hpp"
 
 namespace shamon {
 

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "attestation/vtpm_provision.hpp"
+#include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
 
 namespace shamon {

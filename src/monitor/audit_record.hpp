@@ -23,12 +23,4 @@ struct AuditRecord {
   StatementId statement{};
 };
 
-/// One line for people: "denied flow_out red -> green tcp/22 (vm-red -> vm-green): no common type;
-/// boinc.policy:12 revision 7".
-std::string describe(AuditRecord const& record, CompiledPolicy const& policy);
-
-/// The kernel's AVC text form, which ausearch, audit2why and audit2allow read:
-/// avc:  denied  { flow_out } for  … scontext=shamon_u:vm_r:red:s0 tcontext=… tclass=shamon_vm
-std::string to_avc(AuditRecord const& record, CompiledPolicy const& policy);
-
 }  // namespace shamon

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "monitor/audit_text.hpp"
 #include "policy/source.hpp"
 
 namespace shamon {

@@ -42,7 +42,6 @@ enum class Hook : std::uint8_t {
   vm_migrate,
 };
 inline constexpr std::size_t kHookCount = 13;
-char const* to_string(Hook hook) noexcept;
 
 struct VmDefine {
   static constexpr Hook kHook = Hook::vm_define;

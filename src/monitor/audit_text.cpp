@@ -1,4 +1,4 @@
-#include "monitor/audit_record.hpp"
+#include "monitor/audit_text.hpp"
 
 #include "policy/service.hpp"
 
