@@ -7,6 +7,7 @@
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
+#include "operator/cli/vm_verbs.hpp"
 
 namespace shamon {
 namespace {
@@ -321,6 +322,8 @@ void add_coalition_verbs(CLI::App& app, CLI::App& attest_noun, int& exit_code) {
                              "shamon.vm.list/1",
                              [=](VmList const& l) { print_vms(l, *label, *vm_options); });
   });
+
+  add_vm_verbs(*vm, exit_code);
 
   for (auto* noun : {host, vm}) {
     auto* verb = noun->add_subcommand("revoke", "cut it off everywhere, now");

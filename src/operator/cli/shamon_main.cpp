@@ -6,6 +6,7 @@
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/measure_verbs.hpp"
 #include "operator/cli/policy_verbs.hpp"
+#include "operator/cli/proof_verbs.hpp"
 #include "operator/lab/lab_verbs.hpp"
 
 int main(int argc, char** argv) {
@@ -14,7 +15,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "exit codes: 0 yes, 1 internal, 2 usage, 3 not found, 4 not authorised, 5 unreachable,\n"
-      "6 conflict, 10 attestation failed, 11 stale, 12 policy denies, 14 revoked");
+      "6 conflict, 10 attestation failed, 11 stale, 12 policy denies, 13 flow violation, 14 "
+      "revoked,\n"
+      "15 proof does not hold");
   int exit_code = shamon::kExitYes;
   auto* attest = app.add_subcommand("attest", "evidence and what was made of it");
   attest->require_subcommand(1);
@@ -22,6 +25,7 @@ int main(int argc, char** argv) {
   shamon::add_attest_verify(*attest, exit_code);
   shamon::add_measure_verbs(app, exit_code);
   shamon::add_policy_verbs(app, exit_code);
+  shamon::add_proof_verbs(app, exit_code);
   shamon::add_lab_verbs(app, exit_code);
   try {
     app.parse(argc, argv);
