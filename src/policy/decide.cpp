@@ -57,26 +57,31 @@ Decision decide_flow(Request const& request, Tables const& tables) noexcept {
   return deny(Reason::service_not_allowed, first->statement);
 }
 
-/// The first wall that keeps `label` from running beside one of `running` (or at all).
-StatementId broken_wall(Tables const& tables, LabelId label, LabelSet const& running) noexcept {
+/// The first wall of which the labels in `there` hold two different types.
+StatementId broken_wall(Tables const& tables, LabelSet const& there) noexcept {
   auto const& labels = tables.rules.labels;
-  TypeSet const& types = labels[label.value()].label.wall;
+  TypeSet types;
+  for (std::size_t label = 0; label < labels.size(); ++label) {
+    if (there.test(label)) types |= labels[label].label.wall;
+  }
   for (auto const& wall : tables.rules.walls) {
-    for (std::size_t other = 0; other < labels.size(); ++other) {
-      bool const there = running.test(other) || other == label.value();
-      if (there && breaks_wall(wall.types, types, labels[other].label.wall)) return wall.statement;
-    }
+    if ((wall.types & types).count() > 1) return wall.statement;
   }
   return {};
 }
 
-/// Chinese Wall: INVARIANT(one-side-per-machine) of every conflict set, at most one type runs.
+/// Chinese Wall: INVARIANT(one-side-per-machine) of every conflict set, at most one type runs. A
+/// wall that is broken already (by a change of policy) keeps every label from starting.
 Decision decide_start(Request const& request, Tables const& tables) noexcept {
   if (request.running == nullptr) return deny(Reason::missing_input);
   if ((*request.running & ~tables.known).any()) return deny(Reason::unknown_label);
-  LabelSet const& conflicts = tables.conflicts[request.subject.value()];
-  if ((conflicts & *request.running).any() || conflicts.test(request.subject.value())) {
-    return deny(Reason::chinese_wall, broken_wall(tables, request.subject, *request.running));
+  LabelSet there = *request.running;
+  there.set(request.subject.value());
+  for (std::size_t label = there._Find_first(); label < there.size();
+       label = there._Find_next(label)) {
+    if ((tables.conflicts[label] & there).any()) {
+      return deny(Reason::chinese_wall, broken_wall(tables, there));
+    }
   }
   return allow(Reason::no_wall, statement_of(tables, request.subject));
 }

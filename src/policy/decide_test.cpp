@@ -134,7 +134,8 @@ TEST_F(Decide, NothingStartsAcrossAWall) {
       {"red", {"green", "results", "hermit"}, Reason::no_wall},
       {"red", {"blue"}, Reason::chinese_wall},
       {"blue", {"green", "red"}, Reason::chinese_wall},
-      {"purple", {"red", "blue"}, Reason::no_wall},
+      {"purple", {"red", "blue"}, Reason::chinese_wall},  // broken already
+      {"purple", {"red", "green"}, Reason::no_wall},
       {"red", {"purple"}, Reason::no_wall},
       {"pink", {"blue"}, Reason::chinese_wall},
       {"pink", {"red"}, Reason::no_wall},
