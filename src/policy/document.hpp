@@ -15,6 +15,7 @@ namespace shamon {
 
 /// Where a statement stands.
 struct Origin {
+  std::string file;          ///< the file the text was read from: the top file or an included one
   std::uint32_t line = 0;    ///< from 1
   std::uint32_t column = 0;  ///< from 1, in bytes
   std::string text;          ///< as written, without comment
@@ -27,10 +28,16 @@ struct Name {
   std::uint32_t column = 0;
 };
 
-struct CoalitionStatement {  ///< coalition NAME revision N
+struct CoalitionStatement {  ///< coalition NAME revision N ["TEXT"]
   Name name;
   Revision revision;
+  std::string revision_name;  ///< for people only; empty: none
   Origin origin;
+};
+struct IncludeStatement {  ///< include "PATH"
+  Name path;               ///< as written, without quotes; the column is that of the first quote
+  std::string file;        ///< the file it names, as its origins name it; empty: refused
+  Origin origin;           ///< has no number: it makes no rule
 };
 struct TypeStatement {  ///< type NAME…
   std::vector<Name> names;
@@ -97,8 +104,9 @@ struct MapStatement {  ///< map SITE { theirs = ours… }
 inline constexpr std::string_view kInternet = "internet";
 
 struct PolicyDocument {
-  std::string file;
+  std::string file;  ///< the top file
   CoalitionStatement coalition;
+  std::vector<IncludeStatement> includes;
   std::vector<TypeStatement> types;
   std::vector<CategoryStatement> categories;
   std::vector<LabelStatement> labels;

@@ -16,7 +16,10 @@ inline constexpr std::size_t kFileNameBytesMax = 255;
 inline constexpr std::size_t kImageBytesMax = 16u << 20;
 
 // The language.
-inline constexpr std::size_t kPolicyBytesMax = 4u << 20;
+inline constexpr std::size_t kPolicyBytesMax = 4u << 20;  ///< with all included files
+inline constexpr std::size_t kIncludeDepthMax = 8;        ///< files open at once, the top included
+inline constexpr std::size_t kIncludedFilesMax = 256;
+inline constexpr std::size_t kRevisionNameBytesMax = 80;
 inline constexpr std::size_t kDiagnosticsMax = 50;  ///< more would not be read
 inline constexpr std::size_t kListItemsMax = 512;   ///< names in one pair of braces
 inline constexpr std::size_t kServicesPerAllowMax = kRulesPerPairMax;

@@ -1,5 +1,7 @@
+#include <algorithm>
+
 #include "policy/language/checker.hpp"
-#include "policy/language/parser.hpp"
+#include "policy/language/include.hpp"
 #include "policy/limits.hpp"
 #include "policy/source.hpp"
 
@@ -15,35 +17,53 @@ class Collector {
   void add(Statement statement) {
     std::visit(
         [&](auto& s) {
-          s.origin.statement = StatementId(static_cast<std::uint32_t>(origins_.size() + 1));
-          origins_.push_back({document_.file, s.origin.line, s.origin.text});
-          if (origins_.size() == kStatementsMax + 1) {
-            diagnostics_.add(s.origin.line, s.origin.column,
-                             "a policy may have " + std::to_string(kStatementsMax) + " statements");
-          }
+          // An include has no number, so that a policy and its flat form have the same ones.
+          if constexpr (!std::is_same_v<std::decay_t<decltype(s)>, IncludeStatement>) number(s);
           place(std::move(s));
         },
         statement);
   }
 
+  /// A line without a statement. One that meant to name the coalition has its diagnostic already.
+  void skip(std::string_view line) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.substr(0, 9) == "coalition") coalition_skipped_ = true;
+  }
+
   /// After the last statement.
   std::vector<StatementOrigin> finish(std::uint32_t last_line) && {
-    if (document_.coalition.origin.line == 0) {
-      diagnostics_.add(last_line, 1, "'coalition NAME revision N' is missing");
+    if (document_.coalition.origin.line == 0 && !coalition_skipped_) {
+      diagnostics_.add({document_.file, last_line, 1, 0, ""}, PolicyCode::coalition_missing,
+                       "'coalition NAME revision N' is missing");
     }
     return std::move(origins_);
   }
 
  private:
+  template <class S>
+  void number(S& s) {
+    s.origin.statement = StatementId(static_cast<std::uint32_t>(origins_.size() + 1));
+    origins_.push_back({s.origin.file, s.origin.line, s.origin.text});
+    if (origins_.size() == kStatementsMax + 1) {
+      diagnostics_.add(place_of(s.origin), PolicyCode::too_many,
+                       "a policy may have " + std::to_string(kStatementsMax) + " statements");
+    }
+  }
+
   void place(CoalitionStatement s) {
-    if (document_.coalition.origin.line != 0) {
-      diagnostics_.add(s.origin.line, s.origin.column,
+    if (s.origin.file != document_.file) {
+      diagnostics_.add(
+          place_of(s.origin), PolicyCode::included_coalition,
+          "an included file does not name the coalition: " + quoted(document_.file) + " does");
+    } else if (document_.coalition.origin.line != 0) {
+      diagnostics_.add(place_of(s.origin), PolicyCode::coalition_twice,
                        "the coalition is already named on line " +
                            std::to_string(document_.coalition.origin.line));
-      return;
+    } else {
+      document_.coalition = std::move(s);
     }
-    document_.coalition = std::move(s);
   }
+  void place(IncludeStatement s) { document_.includes.push_back(std::move(s)); }
   void place(TypeStatement s) { document_.types.push_back(std::move(s)); }
   void place(CategoryStatement s) { document_.categories.push_back(std::move(s)); }
   void place(LabelStatement s) { document_.labels.push_back(std::move(s)); }
@@ -57,38 +77,33 @@ class Collector {
   PolicyDocument& document_;
   Diagnostics& diagnostics_;
   std::vector<StatementOrigin> origins_;
+  bool coalition_skipped_ = false;
 };
 
 }  // namespace
 
 tl::expected<PolicyBuild, std::vector<Diagnostic>> build_policy(std::string const& file_name,
-                                                                std::string_view text) {
-  Diagnostics diagnostics(file_name);
-  Diagnostics notes(file_name);
+                                                                std::string_view text,
+                                                                PolicyReader const& reader) {
+  Diagnostics diagnostics;
+  Diagnostics notes(Severity::note);
   auto document = std::make_shared<PolicyDocument>();
-  // Origins keep the end of a long path: it is what tells files apart.
-  document->file = file_name.size() <= kFileNameBytesMax
-                       ? file_name
-                       : file_name.substr(file_name.size() - kFileNameBytesMax);
-  if (text.size() > kPolicyBytesMax) {
-    diagnostics.add(1, 1, "a policy may have " + std::to_string(kPolicyBytesMax) + " bytes");
-    return tl::unexpected(std::move(diagnostics).take());
-  }
+  document->file = short_file_name(file_name);
   Collector collector(*document, diagnostics);
-  std::uint32_t last_line = 1;
-  for_each_line(text, [&](std::string_view line_text, std::uint32_t line) {
-    last_line = line;
-    if (diagnostics.full()) return;
-    ParsedLine parsed = parse_line(line_text, line, diagnostics);
-    if (parsed.statement) collector.add(std::move(*parsed.statement));
-  });
+  SourceVisitor visitor;
+  visitor.line = [&](SourceLine const& line, ParsedLine parsed) {
+    if (parsed.statement) return collector.add(std::move(*parsed.statement));
+    collector.skip(line.text);
+  };
+  auto const last_line = walk_sources(file_name, text, reader, diagnostics, visitor);
   std::vector<StatementOrigin> origins = std::move(collector).finish(last_line);
   PolicyRules rules = check(*document, diagnostics, notes);
   if (!diagnostics.none()) return tl::unexpected(std::move(diagnostics).take());
   rules.statements = std::move(origins);
   auto compiled = compile(std::move(rules));
   if (!compiled) {
-    diagnostics.add(1, 1, compiled.error().message);
+    diagnostics.add({document->file, 1, 1, 0, ""}, PolicyCode::not_compiled,
+                    compiled.error().message);
     return tl::unexpected(std::move(diagnostics).take());
   }
   return PolicyBuild{std::move(*compiled), std::move(document), std::move(notes).take()};

@@ -19,33 +19,35 @@ class Scope {
   Scope(std::string kind, std::string kinds, std::size_t max, Diagnostics& diagnostics)
       : kind_(std::move(kind)), kinds_(std::move(kinds)), max_(max), diagnostics_(diagnostics) {}
 
-  void define(Name const& name, std::uint32_t line) {
+  void define(Name const& name, Origin const& origin) {
     for (auto reserved : kReserved) {
       if (reserved == name.text) {
-        diagnostics_.add(line, name.column, quoted(name.text) + " is a word of the language");
+        diagnostics_.add(place_of(origin, name), PolicyCode::reserved_word,
+                         quoted(name.text) + " is a word of the language");
         return;
       }
     }
-    auto const [at, added] = names_.try_emplace(name.text, Entry{names_.size(), line});
+    auto const [at, added] = names_.try_emplace(name.text, Entry{names_.size(), &origin});
     if (!added) {
-      diagnostics_.add(line, name.column,
-                       kind_ + " " + quoted(name.text) + " is already defined on line " +
-                           std::to_string(at->second.line));
+      diagnostics_.add(place_of(origin, name), PolicyCode::already_defined,
+                       kind_ + " " + quoted(name.text) + " is already defined " +
+                           seen_from(origin, *at->second.origin));
     } else if (names_.size() == max_ + 1) {
-      diagnostics_.add(line, name.column,
+      diagnostics_.add(place_of(origin, name), PolicyCode::too_many,
                        "a policy may have " + std::to_string(max_) + " " + kinds_);
     }
   }
 
   /// The index of a name in use, or a diagnostic with the nearest spelling.
-  std::optional<std::size_t> find(Name const& name, std::uint32_t line) {
+  std::optional<std::size_t> find(Name const& name, Origin const& origin) {
     auto const at = names_.find(name.text);
     if (at != names_.end()) return at->second.index;
     std::vector<std::string_view> candidates;
     for (auto const& entry : names_) candidates.push_back(entry.first);
-    diagnostics_.add(
-        line, name.column,
-        kind_ + " " + quoted(name.text) + " is not defined" + did_you_mean(name.text, candidates));
+    std::string const near = nearest(name.text, candidates);
+    diagnostics_.add(place_of(origin, name), PolicyCode::not_defined,
+                     kind_ + " " + quoted(name.text) + " is not defined" + did_you_mean(near),
+                     near);
     return std::nullopt;
   }
 
@@ -54,8 +56,14 @@ class Scope {
  private:
   struct Entry {
     std::size_t index;
-    std::uint32_t line;
+    Origin const* origin;
   };
+
+  static std::string seen_from(Origin const& here, Origin const& there) {
+    std::string const line = std::to_string(there.line);
+    return here.file == there.file ? "on line " + line : "at " + there.file + ":" + line;
+  }
+
   std::string kind_;
   std::string kinds_;  ///< more than one of them
   std::size_t max_;
@@ -90,71 +98,73 @@ class Checker {
  private:
   void define_names() {
     for (auto const& statement : document_.types) {
-      for (auto const& name : statement.names) types_.define(name, statement.origin.line);
+      for (auto const& name : statement.names) types_.define(name, statement.origin);
     }
     for (auto const& statement : document_.categories) {
-      for (auto const& name : statement.names) categories_.define(name, statement.origin.line);
+      for (auto const& name : statement.names) categories_.define(name, statement.origin);
     }
-    for (auto const& label : document_.labels) labels_.define(label.name, label.origin.line);
+    for (auto const& label : document_.labels) labels_.define(label.name, label.origin);
     Scope walls("wall", "walls", kWallsMax, diagnostics_);
-    for (auto const& wall : document_.walls) walls.define(wall.name, wall.origin.line);
+    for (auto const& wall : document_.walls) walls.define(wall.name, wall.origin);
   }
 
-  TypeSet resolve(std::vector<Name> const& names, std::uint32_t line) {
+  TypeSet resolve(std::vector<Name> const& names, Origin const& origin) {
     TypeSet set;
     for (auto const& name : names) {
-      auto const index = types_.find(name, line);
+      auto const index = types_.find(name, origin);
       if (index && *index < kTypesMax) set.set(*index);
     }
     return set;
   }
 
   void add_wall(WallStatement const& wall) {
-    rules_.walls.push_back({resolve(wall.types, wall.origin.line), wall.origin.statement});
+    rules_.walls.push_back({resolve(wall.types, wall.origin), wall.origin.statement});
   }
 
   Level level(std::optional<Name> const& written, std::vector<Name> const& categories,
-              std::uint32_t line, std::string const& kind,
+              Origin const& origin, std::string const& kind,
               std::optional<Level> (*find)(std::string_view),
               std::span<const std::string_view> names) {
     if (!written) return {};
     if (auto found = find(written->text)) {
-      found->categories = resolve_categories(categories, line);
+      found->categories = resolve_categories(categories, origin);
       return *found;
     }
     std::string list;
     for (auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
-    diagnostics_.add(line, written->column,
-                     quoted(written->text) + " is not a level of " + kind + " (" + list + ")");
+    std::string const near = nearest(written->text, names);
+    diagnostics_.add(place_of(origin, *written), PolicyCode::unknown_level,
+                     quoted(written->text) + " is not a level of " + kind + " (" + list + ")",
+                     near);
     return {};
   }
 
-  std::uint64_t resolve_categories(std::vector<Name> const& names, std::uint32_t line) {
+  std::uint64_t resolve_categories(std::vector<Name> const& names, Origin const& origin) {
     std::uint64_t set = 0;
     for (auto const& name : names) {
-      auto const index = categories_.find(name, line);
+      auto const index = categories_.find(name, origin);
       if (index && *index < kCategoriesMax) set |= std::uint64_t{1} << *index;
     }
     return set;
   }
 
   void add_label(LabelStatement const& statement) {
-    std::uint32_t const line = statement.origin.line;
+    Origin const& origin = statement.origin;
     LabelRule rule;
     rule.statement = statement.origin.statement;
     rule.label.name = LabelName(statement.name.text);
     rule.label.guard = statement.guard;
-    rule.label.share = resolve(statement.share, line);
-    rule.label.wall = statement.wall ? resolve(*statement.wall, line) : rule.label.share;
+    rule.label.share = resolve(statement.share, origin);
+    rule.label.wall = statement.wall ? resolve(*statement.wall, origin) : rule.label.share;
     rule.label.levels.secrecy = level(
-        statement.secrecy, statement.secrecy_categories, line, "secrecy",
+        statement.secrecy, statement.secrecy_categories, origin, "secrecy",
         [](auto name) { return find_secrecy(name); }, kSecrecyNames);
     rule.label.levels.integrity = level(
-        statement.integrity, statement.integrity_categories, line, "integrity",
+        statement.integrity, statement.integrity_categories, origin, "integrity",
         [](auto name) { return find_integrity(name); }, kIntegrityNames);
     for (std::size_t i = 0; i < rules_.walls.size(); ++i) {
       if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
-        diagnostics_.add(line, statement.name.column,
+        diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
                          "label " + quoted(statement.name.text) + " stands on both sides of wall " +
                              quoted(document_.walls[i].name.text) +
                              " and could never start; say 'wall none' or name its side with "
@@ -165,9 +175,8 @@ class Checker {
   }
 
   void add_allow(AllowStatement const& statement) {
-    std::uint32_t const line = statement.origin.line;
-    auto const from = labels_.find(statement.from, line);
-    auto const to = labels_.find(statement.to, line);
+    auto const from = labels_.find(statement.from, statement.origin);
+    auto const to = labels_.find(statement.to, statement.origin);
     if (!from || !to || !labels_hold_) return;
     std::vector<ServicePattern> services = statement.services;
     if (services.empty()) services.push_back({});
@@ -186,7 +195,7 @@ class Checker {
     }
     TypeSet const& shared = rules_.labels[*from].label.share;
     if (!statement.services.empty() && have_common_type(shared, rules_.labels[*to].label.share)) {
-      notes_.add(line, statement.origin.column,
+      notes_.add(place_of(statement.origin), PolicyCode::allow_limits_nothing,
                  "these labels share a type, so all services are allowed, not only the named");
     }
   }
@@ -194,20 +203,20 @@ class Checker {
   void count(std::size_t from, std::size_t to, std::size_t added, AllowStatement const& statement) {
     std::size_t& rules = rules_of_pair_[{from, to}];
     if (rules <= kRulesPerPairMax && rules + added > kRulesPerPairMax) {
-      diagnostics_.add(statement.origin.line, statement.origin.column,
+      diagnostics_.add(place_of(statement.origin), PolicyCode::too_many,
                        "more than " + std::to_string(kRulesPerPairMax) +
                            " services from one label to another; use a port range, or allow all");
     }
     rules += added;
     if (rules_.allows.size() + added > kAllowRulesMax) {
-      diagnostics_.add(statement.origin.line, statement.origin.column,
+      diagnostics_.add(place_of(statement.origin), PolicyCode::too_many,
                        "a policy may have " + std::to_string(kAllowRulesMax) + " services");
     }
   }
 
   /// Names in statements that make no rules.
   void check_uses() {
-    for (auto const& vm : document_.vm_conditions) labels_.find(vm.label, vm.origin.line);
+    for (auto const& vm : document_.vm_conditions) labels_.find(vm.label, vm.origin);
     for (auto const& goal : document_.goals) check_goal(goal);
     for (auto const& map : document_.maps) check_map(map);
     limit(document_.host_conditions, kHostConditionsMax, "'member host' statements");
@@ -216,17 +225,19 @@ class Checker {
   }
 
   void check_goal(GoalStatement const& goal) {
-    std::uint32_t const line = goal.origin.line;
-    if (goal.from.text != kInternet) labels_.find(goal.from, line);
-    if (goal.to.text != kInternet) labels_.find(goal.to, line);
+    Origin const& origin = goal.origin;
+    if (goal.from.text != kInternet) labels_.find(goal.from, origin);
+    if (goal.to.text != kInternet) labels_.find(goal.to, origin);
     if (goal.from.text == goal.to.text) {
-      diagnostics_.add(line, goal.to.column, "a label always reaches itself");
+      diagnostics_.add(place_of(origin, goal.to), PolicyCode::reaches_itself,
+                       "a label always reaches itself");
     }
     for (auto const& guard : goal.through) {
-      if (!labels_.find(guard, line)) continue;
+      if (!labels_.find(guard, origin)) continue;
       for (auto const& label : document_.labels) {
         if (label.name.text == guard.text && !label.guard) {
-          diagnostics_.add(line, guard.column, "label " + quoted(guard.text) + " is not a guard");
+          diagnostics_.add(place_of(origin, guard), PolicyCode::not_a_guard,
+                           "label " + quoted(guard.text) + " is not a guard");
         }
       }
     }
@@ -235,9 +246,9 @@ class Checker {
   void check_map(MapStatement const& map) {
     std::map<std::string, bool> theirs;
     for (auto const& pair : map.pairs) {
-      labels_.find(pair.ours, map.origin.line);
+      labels_.find(pair.ours, map.origin);
       if (!theirs.try_emplace(pair.theirs.text, true).second) {
-        diagnostics_.add(map.origin.line, pair.theirs.column,
+        diagnostics_.add(place_of(map.origin, pair.theirs), PolicyCode::mapped_twice,
                          quoted(pair.theirs.text) + " is mapped twice");
       }
     }
@@ -246,8 +257,7 @@ class Checker {
   template <class S>
   void limit(std::vector<S> const& statements, std::size_t max, std::string const& what) {
     if (statements.size() <= max) return;
-    Origin const& origin = statements[max].origin;
-    diagnostics_.add(origin.line, origin.column,
+    diagnostics_.add(place_of(statements[max].origin), PolicyCode::too_many,
                      "a policy may have " + std::to_string(max) + " " + what);
   }
 

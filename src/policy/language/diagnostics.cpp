@@ -30,21 +30,57 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+char const* to_string(Severity severity) noexcept {
+  switch (severity) {
+    case Severity::error: return "error";
+    case Severity::note: return "note";
+  }
+  return "?";
+}
+
+std::string to_string(PolicyCode code) {
+  std::string const digits = std::to_string(static_cast<unsigned>(code));
+  return "P" + std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
+}
+
 std::string Diagnostic::describe() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
+}
+
+Place place_of(Origin const& origin) {
+  // Origins keep a statement without what stands before it: blanks fill its place.
+  return {origin.file, origin.line, origin.column, origin.text.size(),
+          std::string(origin.column - std::min(origin.column, 1u), ' ') + origin.text};
+}
+
+Place place_of(Origin const& origin, Name const& name) {
+  Place place = place_of(origin);
+  place.column = name.column;
+  place.length = name.text.size();
+  return place;
 }
 
 bool Diagnostics::full() const noexcept {
   return found_.size() >= kDiagnosticsMax;
 }
 
-void Diagnostics::add(std::uint32_t line, std::uint32_t column, std::string message) {
-  if (!full()) found_.push_back({file_, line, column, std::move(message)});
+void Diagnostics::open(std::string const& file) {
+  files_.push_back(file);
+}
+
+void Diagnostics::add(Place place, PolicyCode code, std::string message, std::string suggestion) {
+  if (full()) return;
+  auto const end = place.column + static_cast<std::uint32_t>(place.length);
+  found_.push_back({std::move(place.file), place.line, place.column, end, severity_, code,
+                    std::move(message), std::move(suggestion), std::move(place.source)});
 }
 
 std::vector<Diagnostic> Diagnostics::take() && {
-  std::stable_sort(found_.begin(), found_.end(), [](auto const& a, auto const& b) {
-    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  auto const file = [&](Diagnostic const& d) {
+    return std::find(files_.begin(), files_.end(), d.file) - files_.begin();
+  };
+  std::stable_sort(found_.begin(), found_.end(), [&](auto const& a, auto const& b) {
+    return std::tuple(file(a), a.line, a.column) < std::tuple(file(b), b.line, b.column);
   });
   return std::move(found_);
 }
@@ -56,7 +92,7 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
-std::string did_you_mean(std::string_view written, std::span<const std::string_view> candidates) {
+std::string nearest(std::string_view written, std::span<const std::string_view> candidates) {
   if (written.size() > kComparedBytesMax) return "";
   // A third of the letters may be wrong: more would suggest strangers.
   std::size_t best_distance = std::max<std::size_t>(1, (written.size() + 1) / 3) + 1;
@@ -69,7 +105,11 @@ std::string did_you_mean(std::string_view written, std::span<const std::string_v
       best = candidate;
     }
   }
-  return best.empty() ? "" : "; did you mean " + quoted(best) + "?";
+  return std::string(best);
+}
+
+std::string did_you_mean(std::string_view suggestion) {
+  return suggestion.empty() ? "" : "; did you mean " + quoted(suggestion) + "?";
 }
 
 }  // namespace shamon

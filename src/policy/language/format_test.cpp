@@ -13,6 +13,8 @@ struct FormatRow {
 TEST(Format, EveryStatementHasOneSpelling) {
   FormatRow const rows[] = {
       {"  coalition   boinc\trevision 7  ", "coalition boinc revision 7\n"},
+      {"coalition b revision 7\"a  b\"#x", "coalition b revision 7 \"a  b\"  #x\n"},
+      {"include\"a/b.policy\"", "include \"a/b.policy\"\n"},
       {"type a,b c", "type a b c\n"},
       {"label x{}", "label x { }\n"},
       {"label x {guard integrity low secrecy open wall a share b,c}",

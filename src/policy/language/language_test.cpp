@@ -173,6 +173,11 @@ TEST(Language, ACoalitionMustBeNamedWithARevisionAboveZero) {
   EXPECT_EQ(refusals("type a\n\n"), "p:2:1: 'coalition NAME revision N' is missing\n");
   EXPECT_EQ(refusals("coalition c revision 1"), "accepted");
   EXPECT_EQ(refusals("coalition c revision 18446744073709551615"), "accepted");
+  EXPECT_EQ(refusals("coalition c revision 7 \"spring term\""), "accepted");
+  std::string const longest(kRevisionNameBytesMax, 'x');
+  EXPECT_EQ(refusals("coalition c revision 7 \"" + longest + "\""), "accepted");
+  EXPECT_EQ(refusals("coalition c revision 7 \"" + longest + "x\""),
+            "p:1:24: a revision's name may have 80 bytes\n");
   for (char const* revision : {"0", "-1", "01", "18446744073709551616", "x", "1.0"}) {
     EXPECT_NE(refusals(std::string("coalition c revision ") + revision), "accepted") << revision;
   }
@@ -213,6 +218,11 @@ TEST(Language, LimitsHoldExactly) {
   std::string const longest = "#" + std::string(kStatementBytesMax - 1, 'x');
   EXPECT_EQ(refusals(around(longest)), "accepted");
   EXPECT_NE(refusals(around(longest + "x")), "accepted");
+  // A line that would be too long once formatted is refused as it is, so that formatting never is.
+  std::string pairs;
+  for (int i = 0; i < 400; ++i) pairs += "a" + std::to_string(i) + "=red,";
+  EXPECT_EQ(refusals(around("map s{" + pairs + "}")),
+            "p:8:1: the canonical form of this line has more than 4096 bytes; split it\n");
 }
 
 TEST(Language, TheDocumentKeepsEveryStatementWithItsPlace) {

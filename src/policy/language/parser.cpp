@@ -1,14 +1,15 @@
 #include "policy/language/parser.hpp"
 
 #include <charconv>
+#include <span>
 
 #include "policy/limits.hpp"
 
 namespace shamon {
 namespace {
 
-constexpr std::string_view kStatements[] = {"coalition", "type",   "category", "label", "wall",
-                                            "allow",     "member", "goal",     "map"};
+constexpr std::string_view kStatements[] = {"coalition", "include", "type",   "category", "label",
+                                            "wall",      "allow",   "member", "goal",     "map"};
 constexpr std::string_view kAttributes[] = {"share", "wall", "secrecy", "integrity", "guard"};
 constexpr std::string_view kClauses[] = {"platform", "attested", "location"};
 
@@ -48,12 +49,13 @@ std::optional<Duration> parse_duration(std::string_view text) {
 /// Recursive descent without recursion: one token ahead, the first error ends the line.
 class LineParser {
  public:
-  LineParser(std::vector<Token> const& tokens, std::uint32_t line, Diagnostics& diagnostics)
+  LineParser(std::vector<Token> const& tokens, SourceLine const& line, Diagnostics& diagnostics)
       : tokens_(tokens), line_(line), diagnostics_(diagnostics) {}
 
   std::optional<Statement> statement() {
     Token const first = next();
     if (first.text == "coalition") return finish(coalition());
+    if (first.text == "include") return finish(include());
     if (first.text == "type") return finish(names<TypeStatement>("a type's name"));
     if (first.text == "category") return finish(names<CategoryStatement>("a category's name"));
     if (first.text == "label") return finish(label());
@@ -62,8 +64,7 @@ class LineParser {
     if (first.text == "member") return member();
     if (first.text == "goal") return finish(goal());
     if (first.text == "map") return finish(map());
-    error(first, quoted(first.text) + " does not start a statement" +
-                     did_you_mean(first.text, kStatements));
+    unknown(first, kStatements, PolicyCode::unknown_statement, " does not start a statement");
     return std::nullopt;
   }
 
@@ -78,13 +79,29 @@ class LineParser {
     return true;
   }
 
-  void error(Token const& where, std::string message) {
-    if (ok_) diagnostics_.add(line_, where.column, std::move(message));
+  void error(Token const& where, PolicyCode code, std::string message,
+             std::string suggestion = {}) {
+    if (ok_) {
+      diagnostics_.add(line_.place(where.column, where.text.size()), code, std::move(message),
+                       std::move(suggestion));
+    }
     ok_ = false;
   }
+  void unknown(Token const& word, std::span<const std::string_view> known, PolicyCode code,
+               std::string const& what) {
+    std::string const near = nearest(word.text, known);
+    error(word, code, quoted(word.text) + what + did_you_mean(near), near);
+  }
+  void twice(Token const& word) {
+    error(word, PolicyCode::twice_in_line, quoted(word.text) + " is there twice");
+  }
+  void too_many(std::size_t max, std::string const& what) {
+    error(peek(), PolicyCode::too_many, "at most " + std::to_string(max) + " " + what);
+  }
   void expected(std::string const& what) {
-    error(peek(), "expected " + what + ", found " +
-                      (at_end() ? std::string("the end of the line") : quoted(peek().text)));
+    error(peek(), PolicyCode::expected,
+          "expected " + what + ", found " +
+              (at_end() ? std::string("the end of the line") : quoted(peek().text)));
   }
   void expect(std::string_view text) {
     if (!accept(text)) expected(quoted(text));
@@ -106,10 +123,11 @@ class LineParser {
     for (auto const& there : names) {
       if (ok_ && there.text == added.text) {
         ok_ = false;
-        diagnostics_.add(line_, added.column, quoted(added.text) + " is there twice");
+        diagnostics_.add(line_.place(added.column, added.text.size()), PolicyCode::twice_in_line,
+                         quoted(added.text) + " is there twice");
       }
     }
-    if (names.size() == kListItemsMax) expected("at most " + std::to_string(kListItemsMax));
+    if (names.size() == kListItemsMax) too_many(kListItemsMax, "names in a list");
     names.push_back(std::move(added));
   }
 
@@ -122,6 +140,17 @@ class LineParser {
       accept(",");
     }
     return names;
+  }
+
+  /// What stands between quotes.
+  Name text(std::string const& what) {
+    if (!ok_) return {};
+    if (peek().kind != Token::Kind::text) {
+      expected(what);
+      return {};
+    }
+    Token const token = next();
+    return {std::string(token.text.substr(1, token.text.size() - 2)), token.column};
   }
 
   template <class S>
@@ -141,6 +170,18 @@ class LineParser {
     if (!ok_) return out;
     next();
     out.revision = Revision(*number);
+    if (peek().kind != Token::Kind::text) return out;
+    if (peek().text.size() > kRevisionNameBytesMax + 2) {
+      error(peek(), PolicyCode::too_many_bytes,
+            "a revision's name may have " + std::to_string(kRevisionNameBytesMax) + " bytes");
+    }
+    out.revision_name = text("the revision's name").text;
+    return out;
+  }
+
+  IncludeStatement include() {
+    IncludeStatement out;
+    out.path = text("the file's path in quotes");
     return out;
   }
 
@@ -181,10 +222,9 @@ class LineParser {
     } else if (word.text == "guard" && !out.guard) {
       out.guard = true;
     } else if (is_one_of(word.text, kAttributes)) {
-      error(word, quoted(word.text) + " is there twice");
+      twice(word);
     } else {
-      error(word, quoted(word.text) + " is not an attribute of a label" +
-                      did_you_mean(word.text, kAttributes));
+      unknown(word, kAttributes, PolicyCode::unknown_attribute, " is not an attribute of a label");
     }
   }
 
@@ -207,7 +247,7 @@ class LineParser {
     out.name = name("the wall's name");
     out.types = set("a type's name");
     if (ok_ && out.types.size() < 2) {
-      error(peek(), "a wall needs at least two types to keep apart");
+      error(peek(), PolicyCode::small_wall, "a wall needs at least two types to keep apart");
     }
     return out;
   }
@@ -221,15 +261,17 @@ class LineParser {
     while (ok_ && !at_end()) {
       auto const service = parse_service_pattern(peek().text);
       if (!service || service->protocol == 0) {
-        error(peek(), service ? "leave out 'any': an allow without service allows every one"
-                              : service.error().message);
+        error(peek(), PolicyCode::bad_service,
+              service ? "leave out 'any': an allow without service allows every one"
+                      : service.error().message);
         break;
       }
       if (!out.two_way && service->protocol == kProtocolTcp) {
-        error(peek(), "TCP informs both ends, so it cannot be one-way; write '<->'");
+        error(peek(), PolicyCode::one_way_tcp,
+              "TCP informs both ends, so it cannot be one-way; write '<->'");
       }
       if (out.services.size() == kServicesPerAllowMax) {
-        expected("at most " + std::to_string(kServicesPerAllowMax) + " services");
+        too_many(kServicesPerAllowMax, "services in one statement");
       }
       out.services.push_back(*service);
       next();
@@ -259,10 +301,9 @@ class LineParser {
       if (ok_ && !out.attested_within) expected("a duration like 60s (units ms, s, m, h)");
       if (ok_) next();
     } else if (is_one_of(word.text, kClauses)) {
-      error(word, quoted(word.text) + " is there twice");
+      twice(word);
     } else if (word.kind == Token::Kind::word) {
-      error(word, quoted(word.text) + " is not a condition on machines" +
-                      did_you_mean(word.text, kClauses));
+      unknown(word, kClauses, PolicyCode::unknown_condition, " is not a condition on machines");
     } else {
       expected("a condition (platform, attested, location)");
     }
@@ -313,14 +354,14 @@ class LineParser {
       expect("=");
       pair.ours = name("our label");
       accept(",");
-      if (out.pairs.size() == kListItemsMax) expected("at most " + std::to_string(kListItemsMax));
+      if (out.pairs.size() == kListItemsMax) too_many(kListItemsMax, "names in a map");
       out.pairs.push_back(std::move(pair));
     }
     return out;
   }
 
   std::vector<Token> const& tokens_;
-  std::uint32_t line_;
+  SourceLine const& line_;
   Diagnostics& diagnostics_;
   std::size_t at_ = 0;
   bool ok_ = true;
@@ -328,13 +369,14 @@ class LineParser {
 
 }  // namespace
 
-ParsedLine parse_line(std::string_view text, std::uint32_t line, Diagnostics& diagnostics) {
-  if (text.size() > kStatementBytesMax) {
-    diagnostics.add(line, kStatementBytesMax + 1,
+ParsedLine parse_line(SourceLine const& line, Diagnostics& diagnostics) {
+  if (line.text.size() > kStatementBytesMax) {
+    diagnostics.add({line.file, line.number, kStatementBytesMax + 1, 0, ""},
+                    PolicyCode::line_too_long,
                     "a line may have " + std::to_string(kStatementBytesMax) + " bytes");
     return {};
   }
-  TokenLine const tokens = tokenize(text, line, diagnostics);
+  TokenLine const tokens = tokenize(line, diagnostics);
   ParsedLine parsed{std::nullopt, tokens.comment};
   if (!tokens.ok || tokens.tokens.size() == 1) return parsed;
   parsed.statement = LineParser(tokens.tokens, line, diagnostics).statement();
@@ -345,9 +387,17 @@ ParsedLine parse_line(std::string_view text, std::uint32_t line, Diagnostics& di
   std::size_t const size = last.column - 1 + last.text.size() - begin;
   std::visit(
       [&](auto& statement) {
-        statement.origin = {line, first.column, std::string(text.substr(begin, size)), {}};
+        statement.origin = {
+            line.file, line.number, first.column, std::string(line.text.substr(begin, size)), {}};
       },
       *parsed.statement);
+  // What may be written must be writable in its canonical form, as a comment ("# ") included.
+  if (render(*parsed.statement).size() + parsed.comment.size() + 4 > kStatementBytesMax) {
+    diagnostics.add({line.file, line.number, 1, 0, ""}, PolicyCode::line_too_long,
+                    "the canonical form of this line has more than " +
+                        std::to_string(kStatementBytesMax) + " bytes; split it");
+    parsed.statement.reset();
+  }
   return parsed;
 }
 

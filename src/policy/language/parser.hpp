@@ -10,16 +10,16 @@
 
 namespace shamon {
 
-using Statement = std::variant<CoalitionStatement, TypeStatement, CategoryStatement, LabelStatement,
-                               WallStatement, AllowStatement, HostCondition, VmCondition,
-                               GoalStatement, MapStatement>;
+using Statement = std::variant<CoalitionStatement, IncludeStatement, TypeStatement,
+                               CategoryStatement, LabelStatement, WallStatement, AllowStatement,
+                               HostCondition, VmCondition, GoalStatement, MapStatement>;
 
 struct ParsedLine {
   std::optional<Statement> statement;  ///< none: blank, comment only, or a diagnostic was added
   std::string_view comment;
 };
 
-ParsedLine parse_line(std::string_view text, std::uint32_t line, Diagnostics& diagnostics);
+ParsedLine parse_line(SourceLine const& line, Diagnostics& diagnostics);
 
 /// The canonical text of a statement, without comment.
 std::string render(Statement const& statement);

@@ -1,4 +1,5 @@
 // Statements back to text: one spelling for each meaning.
+#include "policy/language/include.hpp"
 #include "policy/language/parser.hpp"
 #include "policy/membership.hpp"
 
@@ -18,7 +19,13 @@ std::string set(std::vector<Name> const& names) {
 }
 
 std::string text_of(CoalitionStatement const& s) {
-  return "coalition " + s.name.text + " revision " + std::to_string(s.revision.value());
+  std::string const out =
+      "coalition " + s.name.text + " revision " + std::to_string(s.revision.value());
+  return s.revision_name.empty() ? out : out + " \"" + s.revision_name + "\"";
+}
+
+std::string text_of(IncludeStatement const& s) {
+  return "include \"" + s.path.text + "\"";
 }
 
 std::string text_of(TypeStatement const& s) {
@@ -82,6 +89,28 @@ std::string text_of(MapStatement const& s) {
   return "map " + s.site.text + " {" + pairs + " }";
 }
 
+/// Lines of canonical text: runs of blank lines become one; there is none at either end.
+class CanonicalText {
+ public:
+  void blank() { blank_wanted_ = !out_.empty(); }
+  void line(std::string const& text, std::string_view comment = {}) {
+    if (blank_wanted_) out_ += "\n";
+    blank_wanted_ = false;
+    out_ += text;
+    if (!comment.empty()) out_ += (text.empty() ? "" : "  ") + std::string(comment);
+    out_ += "\n";
+  }
+  void line(ParsedLine const& parsed) {
+    if (!parsed.statement && parsed.comment.empty()) return blank();
+    line(parsed.statement ? render(*parsed.statement) : "", parsed.comment);
+  }
+  std::string take() && { return std::move(out_); }
+
+ private:
+  std::string out_;
+  bool blank_wanted_ = false;
+};
+
 }  // namespace
 
 std::string render(Statement const& statement) {
@@ -89,24 +118,31 @@ std::string render(Statement const& statement) {
 }
 
 Result<std::string> format_policy(std::string const& file_name, std::string_view text) {
-  Diagnostics diagnostics(file_name);
-  std::string out;
-  bool blank_wanted = false;
-  for_each_line(text, [&](std::string_view line_text, std::uint32_t line) {
-    ParsedLine const parsed = parse_line(line_text, line, diagnostics);
-    if (!parsed.statement && parsed.comment.empty()) {
-      blank_wanted = !out.empty();  // runs of blank lines become one; none at either end
-      return;
-    }
-    if (blank_wanted) out += "\n";
-    blank_wanted = false;
-    if (parsed.statement) out += render(*parsed.statement);
-    if (!parsed.comment.empty())
-      out += (parsed.statement ? "  " : "") + std::string(parsed.comment);
-    out += "\n";
+  Diagnostics diagnostics;
+  CanonicalText out;
+  for_each_line(text, [&](std::string_view line_text, std::uint32_t number) {
+    out.line(parse_line({file_name, number, line_text}, diagnostics));
   });
-  if (diagnostics.none()) return out;
+  if (diagnostics.none()) return std::move(out).take();
   return fail(Errc::malformed, std::move(diagnostics).take().front().describe());
+}
+
+tl::expected<std::string, std::vector<Diagnostic>> flatten_policy(std::string const& file_name,
+                                                                  std::string_view text,
+                                                                  PolicyReader const& reader) {
+  Diagnostics diagnostics;
+  CanonicalText out;
+  SourceVisitor visitor;
+  visitor.line = [&](SourceLine const&, ParsedLine const& parsed) {
+    bool const include =
+        parsed.statement && std::holds_alternative<IncludeStatement>(*parsed.statement);
+    if (!include) return out.line(parsed);
+    out.line("# " + render(*parsed.statement), parsed.comment);
+  };
+  visitor.leave = [&](std::string const& path) { out.line("# end of \"" + path + "\""); };
+  walk_sources(file_name, text, reader, diagnostics, visitor);
+  if (diagnostics.none()) return std::move(out).take();
+  return tl::unexpected(std::move(diagnostics).take());
 }
 
 }  // namespace shamon

@@ -30,9 +30,21 @@ std::size_t word_length(std::string_view text) {
   return length;
 }
 
+/// The length of the text in quotes that `text` starts with, quotes included, or 0.
+std::size_t text_length(std::string_view text) {
+  if (text.empty() || text[0] != '"') return 0;
+  std::size_t const end = text.find('"', 1);
+  if (end == std::string_view::npos) return 0;
+  for (char c : text.substr(1, end - 1)) {
+    if (c < 0x20 || c > 0x7e || c == '\\') return 0;
+  }
+  return end + 1;
+}
+
 }  // namespace
 
-TokenLine tokenize(std::string_view text, std::uint32_t line, Diagnostics& diagnostics) {
+TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics) {
+  std::string_view const text = line.text;
   TokenLine out;
   std::size_t at = 0;
   auto column = [&] { return static_cast<std::uint32_t>(at + 1); };
@@ -50,8 +62,17 @@ TokenLine tokenize(std::string_view text, std::uint32_t line, Diagnostics& diagn
     } else if (std::size_t const word = word_length(rest)) {
       out.tokens.push_back({Token::Kind::word, rest.substr(0, word), column()});
       at += word;
+    } else if (std::size_t const quotation = text_length(rest)) {
+      out.tokens.push_back({Token::Kind::text, rest.substr(0, quotation), column()});
+      at += quotation;
+    } else if (rest[0] == '"') {
+      diagnostics.add(line.place(column(), rest.size()), PolicyCode::bad_quotes,
+                      "text in quotes ends on the same line, and is printable ASCII without '\\'");
+      out.ok = false;
+      break;
     } else {
-      diagnostics.add(line, column(), "unexpected character " + quoted(rest.substr(0, 1)));
+      diagnostics.add(line.place(column(), 1), PolicyCode::unexpected_character,
+                      "unexpected character " + quoted(rest.substr(0, 1)));
       out.ok = false;
       break;
     }

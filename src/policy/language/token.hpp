@@ -8,10 +8,21 @@
 
 namespace shamon {
 
+/// One line of one file.
+struct SourceLine {
+  std::string const& file;
+  std::uint32_t number = 1;
+  std::string_view text;
+
+  Place place(std::uint32_t column, std::size_t length) const {
+    return {file, number, column, length, std::string(text)};
+  }
+};
+
 struct Token {
-  enum class Kind : std::uint8_t { word, sign, end };
+  enum class Kind : std::uint8_t { word, sign, text, end };
   Kind kind = Kind::end;
-  std::string_view text;     ///< empty at the end of the line
+  std::string_view text;     ///< `text` with its quotes; empty at the end of the line
   std::uint32_t column = 1;  ///< from 1, in bytes
 };
 
@@ -21,7 +32,8 @@ struct TokenLine {
   bool ok = true;             ///< false: a diagnostic was added
 };
 
-/// Words are letters, digits and _ . - /; signs are { } , = -> <->; blanks separate; # comments.
-TokenLine tokenize(std::string_view text, std::uint32_t line, Diagnostics& diagnostics);
+/// Words are letters, digits and _ . - /; signs are { } , = -> <->; a text is what stands between
+/// two ", printable ASCII without \; blanks separate; # comments.
+TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics);
 
 }  // namespace shamon
