@@ -6,9 +6,9 @@
 #include "base/fd.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
+#include "operator/cli/policy_file.hpp"
 #include "policy/decide.hpp"
 #include "policy/document.hpp"
-#include "policy/limits.hpp"
 #include "policy/membership.hpp"
 #include "policy/service.hpp"
 #include "policy/source.hpp"
@@ -51,26 +51,16 @@ json to_json(std::vector<Diagnostic> const& diagnostics) {
 
 /// The file's text; a file that cannot be read is a wrong question, told on standard error.
 std::optional<std::string> read_policy(Options const& options) {
-  auto text = read_text_file(options.file, kPolicyBytesMax + 1);
+  auto text = read_policy_text(options.file);
   if (text) return std::move(*text);
   report(text.error());
-  return std::nullopt;
-}
-
-/// The policy, or every reason why there is none on standard error.
-std::optional<PolicyBuild> build_file(Options const& options) {
-  auto const text = read_policy(options);
-  if (!text) return std::nullopt;
-  auto build = build_policy(options.file, *text);
-  if (build) return std::move(*build);
-  for (auto const& diagnostic : build.error()) complain(diagnostic.describe());
   return std::nullopt;
 }
 
 int lint(Options const& options) {
   auto const text = read_policy(options);
   if (!text) return kExitUsage;
-  auto const build = build_policy(options.file, *text);
+  auto const build = build_policy(options.file, *text, policy_file_reader());
   std::vector<Diagnostic> const none;
   auto const& errors = build ? none : build.error();
   for (auto const& diagnostic : errors) complain(diagnostic.describe());
@@ -214,7 +204,7 @@ std::string flow_table(CompiledPolicy const& policy) {
 }
 
 int show(Options const& options) {
-  auto const build = build_file(options);
+  auto const build = load_policy_file(options.file);
   if (!build) return kExitUsage;
   PolicyDocument const& document = *build->document;
   if (options.as_json) {
@@ -271,7 +261,7 @@ int answer(Options const& options, PolicyBuild const& build, Request const& requ
 }
 
 int decide_question(Options const& options) {
-  auto const build = build_file(options);
+  auto const build = load_policy_file(options.file);
   if (!build) return kExitUsage;
   CompiledPolicy const& policy = build->compiled;
   auto const service = parse_service(options.service);
