@@ -2,6 +2,7 @@
 
 #include "base/vm_mac.hpp"
 #include "config/toml_table.hpp"
+#include "vm/limits.hpp"
 
 namespace shamon {
 namespace {
@@ -20,6 +21,14 @@ Name read_name(TomlTable& table, std::string const& key) {
   return Name(text);
 }
 
+std::uint64_t read_number(TomlTable& table, std::string const& key, std::uint64_t fallback,
+                          std::uint64_t low, std::uint64_t high) {
+  std::uint64_t const value = table.integer_or(key, fallback);
+  if (value >= low && value <= high) return value;
+  table.complain(key, "must be from " + std::to_string(low) + " to " + std::to_string(high));
+  return fallback;
+}
+
 VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   VmSpec vm;
   vm.name = read_name<VmName>(table, "name");
@@ -31,8 +40,9 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   vm.kernel = is_qemu ? table.string("kernel") : "";
   vm.initrd = is_qemu ? table.string("initrd") : "";
   vm.command_line = table.string_or("command_line", "");
-  vm.memory_mb = static_cast<unsigned>(table.integer_or("memory_mb", 192));
-  vm.prefix_length = static_cast<std::uint8_t>(table.integer_or("prefix_length", 16));
+  vm.memory_mb =
+      static_cast<unsigned>(read_number(table, "memory_mb", 192, kVmMemoryMbMin, kVmMemoryMbMax));
+  vm.prefix_length = static_cast<std::uint8_t>(read_number(table, "prefix_length", 16, 1, 32));
   std::string const address = table.string("address");
   auto parsed = parse_ipv4(address);
   if (!parsed) table.complain("address", "'" + address + "' is not an IPv4 address");
@@ -45,6 +55,21 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   }
   vm.state_folder = state_folder + "/vm/" + vm.name.value();
   return vm;
+}
+
+/// A name and an address belong to one VM: the gate and the authority know it by them.
+void complain_about_twins(std::vector<TomlTable>& tables, std::vector<VmSpec> const& vms) {
+  for (std::size_t i = 0; i < vms.size(); ++i) {
+    for (std::size_t k = 0; k < i; ++k) {
+      if (vms[i].name == vms[k].name) {
+        tables[i].complain("name", "'" + vms[i].name.value() + "' is there twice");
+      }
+      if (vms[i].address == vms[k].address) {
+        tables[i].complain("address", to_string(vms[i].address) + " is that of '" +
+                                          vms[k].name.value() + "' already");
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -76,7 +101,9 @@ Result<HostConfig> read_host_config(std::string const& path) {
   out.authority_ca_path = authority.string("ca");
   out.gate_socket = file->table("gate").string_or("control", "/run/shamon/gate.sock");
   out.swtpm_config = file->table("qemu").string_or("swtpm_config", "");
-  for (auto& table : file->tables("vm")) out.vms.push_back(read_vm(table, out.state_folder));
+  std::vector<TomlTable> vms = file->tables("vm");
+  for (auto& table : vms) out.vms.push_back(read_vm(table, out.state_folder));
+  complain_about_twins(vms, out.vms);
   auto finished = file->finish();
   if (!finished) return pass(finished);
   return out;
