@@ -7,6 +7,7 @@
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/cli/policy_file.hpp"
+#include "operator/cli/policy_flow_verbs.hpp"
 #include "policy/decide.hpp"
 #include "policy/document.hpp"
 #include "policy/membership.hpp"
@@ -333,6 +334,7 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
       ->delimiter(',');
   verb->add_flag("--json", options->as_json, "one JSON object");
   verb->callback([options, &exit_code] { exit_code = decide_question(*options); });
+  add_policy_flow_verbs(*noun, exit_code);
 }
 
 }  // namespace shamon
