@@ -1,7 +1,5 @@
 #include "policy/language/token.hpp"
 
-#include "policy/language/spelling.hpp"
-
 namespace shamon {
 namespace {
 
@@ -32,6 +30,17 @@ std::size_t word_length(std::string_view text) {
   return length;
 }
 
+/// The length of the text in quotes that `text` starts with, quotes included, or 0.
+std::size_t text_length(std::string_view text) {
+  if (text.empty() || text[0] != '"') return 0;
+  std::size_t const end = text.find('"', 1);
+  if (end == std::string_view::npos) return 0;
+  for (char c : text.substr(1, end - 1)) {
+    if (c < 0x20 || c > 0x7e || c == '\\') return 0;
+  }
+  return end + 1;
+}
+
 }  // namespace
 
 TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics) {
@@ -53,13 +62,12 @@ TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics) {
     } else if (std::size_t const word = word_length(rest)) {
       out.tokens.push_back({Token::Kind::word, rest.substr(0, word), column()});
       at += word;
-    } else if (std::size_t const quotation = quoted_length(rest)) {
+    } else if (std::size_t const quotation = text_length(rest)) {
       out.tokens.push_back({Token::Kind::text, rest.substr(0, quotation), column()});
       at += quotation;
     } else if (rest[0] == '"') {
       diagnostics.add(line.place(column(), rest.size()), PolicyCode::bad_quotes,
-                      "text in quotes ends on the same line and is printable ASCII; \\\" \\\\ and "
-                      "\\xHH stand for the rest");
+                      "text in quotes ends on the same line, and is printable ASCII without '\\'");
       out.ok = false;
       break;
     } else {
