@@ -10,6 +10,7 @@ find_package(Boost 1.81 REQUIRED)
 pkg_check_modules(tss2 REQUIRED IMPORTED_TARGET tss2-esys tss2-mu tss2-rc tss2-tctildr)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(cbor REQUIRED IMPORTED_TARGET libcbor)
+find_package(EXPAT REQUIRED)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(cap REQUIRED IMPORTED_TARGET libcap)
 # ipsec-mb ships no pkg-config file.

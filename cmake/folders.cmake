@@ -99,6 +99,8 @@ function(shamon_program name source folder)
   if(EXISTS ${CMAKE_SOURCE_DIR}/${source})
     add_executable(${name} ${source})
     shamon_configure(${name})
+    # A program loads what it calls, not all that its folders' libraries could: no XML in the gate.
+    target_link_options(${name} PRIVATE -Wl,--as-needed)
     target_link_libraries(${name} PRIVATE shamon_${folder})
   endif()
 endfunction()

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
-#include "coalition/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace shamon {
 namespace {

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "label/label_name.hpp"
 #include "policy/tables.hpp"
 
 namespace shamon {
@@ -39,7 +40,9 @@ Status check_indexes(PolicyRules const& rules) {
     return fail(Errc::invalid, "revision 0 means no policy");
   }
   for (auto const& [label, statement] : rules.labels) {
-    if (!is_valid_name(label.name.value())) return fail(Errc::invalid, "a label's name is invalid");
+    if (!is_valid_label_name(label.name.value())) {
+      return fail(Errc::invalid, "a label's name is invalid");
+    }
     if (!known_statement(statement)) return fail(Errc::invalid, "a label's statement is unknown");
     if (!known_types(label.share) || !known_types(label.wall)) {
       return fail(Errc::invalid, "label " + label.name.value() + " has an unknown type");

@@ -96,7 +96,7 @@ TEST(CompiledPolicy, EveryBoundAndIndexOfTheRulesIsChecked) {
        Errc::invalid},
       {"the same name twice", [](auto& r) { r.labels[1].label.name = LabelName("a"); },
        Errc::invalid},
-      {"a name that is none", [](auto& r) { r.labels[1].label.name = LabelName("a b"); },
+      {"a name that is none", [](auto& r) { r.labels[1].label.name = LabelName("a\nb"); },
        Errc::invalid},
       {"a coalition name that is none", [](auto& r) { r.coalition = CoalitionName("\n"); },
        Errc::invalid},

@@ -52,6 +52,7 @@ enum class PolicyCode : std::uint16_t {
   not_compiled = 62,
   // Notes.
   allow_limits_nothing = 100,
+  never_starts_as_stated = 101,
 };
 /// "P020".
 std::string to_string(PolicyCode code);

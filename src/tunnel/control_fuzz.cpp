@@ -1,5 +1,6 @@
 // Bytes on the control socket as either end reads them.
 #include "base/assert.hpp"
+#include "label/label_name.hpp"
 #include "tunnel/audit_trail.hpp"
 #include "tunnel/control_server.hpp"
 
@@ -27,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
                 1);
   if (auto const attach = read_message<gate::PortAttach>(bytes)) {
     SHAMON_ASSERT(from_name(attach->vm).size() <= gate::kNameBytesMax);
-    (void)is_valid_name(from_name(attach->label));
+    (void)is_valid_label_name(from_name(attach->label));
   }
   return 0;
 }

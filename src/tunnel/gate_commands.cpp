@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "label/label_name.hpp"
 #include "tunnel/gate.hpp"
 
 namespace shamon {
@@ -23,6 +24,12 @@ Result<std::string> valid_name(gate::Name const& name, std::string_view what) {
   if (!is_valid_name(text)) {
     return fail(Errc::invalid, "not a valid name for a " + std::string(what));
   }
+  return std::string(text);
+}
+
+Result<std::string> valid_label(gate::Name const& name) {
+  std::string_view const text = from_name(name);
+  if (!is_valid_label_name(text)) return fail(Errc::invalid, "not a valid name for a label");
   return std::string(text);
 }
 
@@ -221,7 +228,7 @@ void Gate::relabel() {
 Status Gate::attach_port(gate::PortAttach const& message, UniqueFd descriptor) {
   Result<std::string> const vm = valid_name(message.vm, "VM");
   if (!vm) return pass(vm);
-  Result<std::string> const label = valid_name(message.label, "label");
+  Result<std::string> const label = valid_label(message.label);
   if (!label) return pass(label);
   if (!descriptor) return fail(Errc::invalid, "no descriptor came with the port");
   PortSpec const spec{LabelName(*label), MacAddress{message.mac}, message.mtu};
@@ -251,7 +258,7 @@ Status Gate::detach_port(gate::PortDetach const& message) {
 Status Gate::open_association(gate::AssociationOpen const& message) {
   Result<std::string> const peer = valid_name(message.peer, "peer");
   if (!peer) return pass(peer);
-  Result<std::string> const label = valid_name(message.label, "label");
+  Result<std::string> const label = valid_label(message.label);
   if (!label) return pass(label);
   AssociationSpec spec;
   spec.peer = {Ipv4{message.peer_address}, message.peer_port};
@@ -311,7 +318,7 @@ void Gate::end_association(AssociationId id, gate::CloseReason reason, std::uint
 Status Gate::set_route(gate::RouteSet const& message) {
   Result<std::string> const vm = valid_name(message.vm, "VM");
   if (!vm) return pass(vm);
-  Result<std::string> const label = valid_name(message.label, "label");
+  Result<std::string> const label = valid_label(message.label);
   if (!label) return pass(label);
   Result<std::string> const peer = valid_name(message.peer, "peer");
   if (!peer) return pass(peer);

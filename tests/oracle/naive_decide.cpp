@@ -106,8 +106,9 @@ Answer decide(PolicyDocument const& policy, Question const& q) {
 
 bool contradicts_itself(PolicyDocument const& policy) {
   for (auto const& label : policy.labels) {
+    if (label.wall) continue;  // as stated: it never starts
     for (auto const& wall : policy.walls) {
-      if (both(to_set(wall.types), wall_types(label)).size() > 1) return true;
+      if (both(to_set(wall.types), to_set(label.share)).size() > 1) return true;
     }
   }
   return false;

@@ -27,7 +27,8 @@ struct Answer {
 
 Answer decide(PolicyDocument const& policy, Question const& question);
 
-/// True if a label stands on both sides of a wall, for which the text must be refused.
+/// True if a label stands on both sides of a wall without saying so with `wall`, for which the text
+/// must be refused.
 bool contradicts_itself(PolicyDocument const& policy);
 
 }  // namespace shamon::oracle

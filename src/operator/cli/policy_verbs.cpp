@@ -1,13 +1,16 @@
 #include "operator/cli/policy_verbs.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/fd.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
+#include "operator/cli/policy_export_verbs.hpp"
 #include "operator/cli/policy_file.hpp"
 #include "operator/cli/policy_flow_verbs.hpp"
+#include "operator/cli/policy_import_verbs.hpp"
 #include "operator/cli/policy_union_verbs.hpp"
 #include "policy/decide.hpp"
 #include "policy/document.hpp"
@@ -262,6 +265,28 @@ int answer(Options const& options, PolicyBuild const& build, Request const& requ
   return decision.allowed() ? kExitYes : kExitPolicyDenies;
 }
 
+/// A list of labels, commas between them. A label's own name may hold commas, so at each place the
+/// longest name that there is counts.
+bool add_labels(CompiledPolicy const& policy, std::string_view list, LabelSet& running) {
+  while (!list.empty()) {
+    std::size_t end = list.size();
+    std::optional<LabelId> id;
+    while (!(id = policy.find_label(LabelName(std::string(list.substr(0, end)))))) {
+      std::size_t const comma = list.substr(0, end).rfind(',');
+      if (comma == std::string_view::npos) break;
+      end = comma;
+    }
+    if (!id) {
+      complain("shamon: --running: label '" + std::string(list.substr(0, end)) +
+               "' is not defined");
+      return false;
+    }
+    running.set(id->value());
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return true;
+}
+
 int decide_question(Options const& options) {
   auto const build = load_policy_file(options.file);
   if (!build) return kExitUsage;
@@ -278,13 +303,8 @@ int decide_question(Options const& options) {
     return kExitUsage;
   }
   LabelSet running;
-  for (auto const& name : options.running) {
-    auto const id = policy.find_label(LabelName(name));
-    if (!id) {
-      complain("shamon: --running: label '" + name + "' is not defined");
-      return kExitUsage;
-    }
-    running.set(id->value());
+  for (auto const& list : options.running) {
+    if (!add_labels(policy, list, running)) return kExitUsage;
   }
   Request request{Operation::flow,
                   label_of(policy, options.subject),
@@ -331,12 +351,14 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
   verb->add_option("subject", options->subject, "label")->required();
   verb->add_option("object", options->object, "label");
   verb->add_option("--service", options->service, "for flow: tcp/443, udp/9000, icmp, any");
-  verb->add_option("--running", options->running, "for start: labels running on the machine")
-      ->delimiter(',');
+  verb->add_option("--running", options->running, "for start: A,B running on the machine")
+      ->allow_extra_args(false);
   verb->add_flag("--json", options->as_json, "one JSON object");
   verb->callback([options, &exit_code] { exit_code = decide_question(*options); });
   add_policy_flow_verbs(*noun, exit_code);
 
+  add_policy_import_verbs(*noun, exit_code);
+  add_policy_export_verbs(*noun, exit_code);
   add_policy_union_verbs(*noun, exit_code);
 }
 

@@ -1,5 +1,6 @@
 #include "operator/cli/selinux_flow.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -132,13 +133,15 @@ int selinux_flow(SelinuxFlowOptions const& options, std::string const& from,
   auto const path = graph.find_flow(nodes[0], nodes[1], {nodes.begin() + 2, nodes.end()});
   double const query_ms = milliseconds_since(query_start);
   if (options.as_json) {
+    auto const types = std::count_if(policy->types.begin(), policy->types.end(),
+                                     [](SelinuxType const& type) { return !type.attribute; });
     json const data = {{"from", from},
                        {"to", to},
                        {"reaches", !path.empty()},
                        {"path", steps_json(*policy, graph, path)},
                        {"policy",
                         {{"version", policy->version},
-                         {"types", policy->type_by_name.size()},
+                         {"types", types},
                          {"rules", policy->rules.size()},
                          {"edges", graph.graph().edge_count()}}},
                        {"ms", {{"load", load_ms}, {"build", build_ms}, {"query", query_ms}}}};

@@ -1,5 +1,6 @@
 // shamon: the operator's command line.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "operator/cli/attest_verify.hpp"
 #include "operator/cli/coalition_verbs.hpp"
@@ -8,6 +9,24 @@
 #include "operator/cli/policy_verbs.hpp"
 #include "operator/cli/proof_verbs.hpp"
 #include "operator/lab/lab_verbs.hpp"
+
+namespace {
+
+/// For a word that is no noun or verb: which there are. The library would only miss one.
+bool tell_known_words(CLI::App& app) {
+  CLI::App* noun = &app;
+  while (!noun->get_subcommands().empty()) noun = noun->get_subcommands().front();
+  auto const unknown = app.remaining(true);
+  auto const known = noun->get_subcommands([](CLI::App*) { return true; });
+  if (unknown.empty() || known.empty()) return false;
+  std::string const name = noun == &app ? "shamon" : "shamon " + noun->get_name();
+  std::string message = name + ": there is no '" + unknown.front() + "'; there is ";
+  for (auto const* word : known) message += (word == known.front() ? "" : ", ") + word->get_name();
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("shamon: one reference monitor spread over many machines");
@@ -29,6 +48,8 @@ int main(int argc, char** argv) {
   shamon::add_lab_verbs(app, exit_code);
   try {
     app.parse(argc, argv);
+  } catch (CLI::RequiredError const& error) {
+    return tell_known_words(app) || app.exit(error) != 0 ? shamon::kExitUsage : shamon::kExitYes;
   } catch (CLI::ParseError const& error) {
     int const shown = app.exit(error);
     return shown == 0 ? shamon::kExitYes : shamon::kExitUsage;

@@ -6,12 +6,10 @@
 #include <span>
 #include <utility>
 
+#include "policy/language/spelling.hpp"
+
 namespace shamon {
 namespace {
-
-/// Words with a meaning where a name could stand.
-constexpr std::string_view kReserved[] = {"share", "wall", "secrecy", "integrity",
-                                          "guard", "none", "except",  kInternet};
 
 /// Names of one kind: where each was defined, and its index.
 class Scope {
@@ -20,13 +18,6 @@ class Scope {
       : kind_(std::move(kind)), kinds_(std::move(kinds)), max_(max), diagnostics_(diagnostics) {}
 
   void define(Name const& name, Origin const& origin) {
-    for (auto reserved : kReserved) {
-      if (reserved == name.text) {
-        diagnostics_.add(place_of(origin, name), PolicyCode::reserved_word,
-                         quoted(name.text) + " is a word of the language");
-        return;
-      }
-    }
     auto const [at, added] = names_.try_emplace(name.text, Entry{names_.size(), &origin});
     if (!added) {
       diagnostics_.add(place_of(origin, name), PolicyCode::already_defined,
@@ -47,7 +38,7 @@ class Scope {
     std::string const near = nearest(name.text, candidates);
     diagnostics_.add(place_of(origin, name), PolicyCode::not_defined,
                      kind_ + " " + quoted(name.text) + " is not defined" + did_you_mean(near),
-                     near);
+                     near.empty() ? near : spell_name(near));
     return std::nullopt;
   }
 
@@ -164,11 +155,18 @@ class Checker {
         [](auto name) { return find_integrity(name); }, kIntegrityNames);
     for (std::size_t i = 0; i < rules_.walls.size(); ++i) {
       if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
-        diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
-                         "label " + quoted(statement.name.text) + " stands on both sides of wall " +
-                             quoted(document_.walls[i].name.text) +
-                             " and could never start; say 'wall none' or name its side with "
-                             "'wall TYPE'");
+        std::string const what = "label " + quoted(statement.name.text) +
+                                 " stands on both sides of wall " +
+                                 quoted(document_.walls[i].name.text);
+        if (statement.wall) {
+          notes_.add(place_of(origin, statement.name), PolicyCode::never_starts_as_stated,
+                     what + ", so it can never start");
+        } else {
+          diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
+                           what +
+                               " and could never start; say 'wall none' or name its side with "
+                               "'wall TYPE'");
+        }
       }
     }
     rules_.labels.push_back(std::move(rule));

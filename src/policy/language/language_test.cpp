@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "label/limits.hpp"
+#include "policy/decide.hpp"
 #include "policy/document.hpp"
 #include "policy/limits.hpp"
 #include "policy/source.hpp"
@@ -58,8 +59,8 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
       {"type green_t", "6: type 'green_t' is already defined on line 2"},
       {"type", "5: expected a type's name, found the end of the line"},
       {"type a a", "8: 'a' is there twice"},
-      {"type guard", "6: 'guard' is a word of the language"},
-      {"label internet { }", "7: 'internet' is a word of the language"},
+      {"type guard", "6: 'guard' is a word of the language; in quotes it can be a name"},
+      {"label internet { }", "7: 'internet' is a word of the language; in quotes it can be a name"},
       {"label green { }", "7: label 'green' is already defined on line 3"},
       {"label x", "8: expected '{', found the end of the line"},
       {"label x { share }", "17: expected a type's name, found '}'"},
@@ -79,14 +80,22 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
       {"label x { secrecy secret {pay pay} }", "31: 'pay' is there twice"},
       {"label x { {payroll} }",
        "11: expected an attribute (share, wall, secrecy, integrity, guard) or '}', found '{'"},
-      {"category guard", "10: 'guard' is a word of the language"},
+      {"category guard", "10: 'guard' is a word of the language; in quotes it can be a name"},
       {"category", "9: expected a category's name, found the end of the line"},
       {"label x { share red_t blue_t }",
        "7: label 'x' stands on both sides of wall 'vendors' and could never start; say 'wall none' "
        "or name its side with 'wall TYPE'"},
-      {"label x { wall red_t blue_t }",
-       "7: label 'x' stands on both sides of wall 'vendors' and could never start; say 'wall none' "
-       "or name its side with 'wall TYPE'"},
+      {"label \"x",
+       "7: text in quotes ends on the same line and is printable ASCII; \\\" \\\\ and "
+       "\\xHH stand for the rest"},
+      {"label \"\" { }",
+       "7: a name has 1 to 63 bytes of UTF-8 that can be seen, and no blank at either end"},
+      {"label \"a\\x0a\" { }",
+       "7: a name has 1 to 63 bytes of UTF-8 that can be seen, and no blank at either end"},
+      {"allow \"gren\" <-> green", "7: label 'gren' is not defined; did you mean 'green'?"},
+      {"goal \"internet\" never reaches red", "6: a goal cannot name a label 'internet'"},
+      {"coalition \"d\" revision 2", "11: expected the coalition's name, found '\"d\"'"},
+      {"coalition d revision 2 \"a\\\\b\"", "24: no '\\' here"},
       {"wall w { red_t }", "17: a wall needs at least two types to keep apart"},
       {"wall w { }", "10: expected a type's name, found '}'"},
       {"wall vendors { red_t green_t }", "6: wall 'vendors' is already defined on line 7"},
@@ -144,6 +153,38 @@ TEST(Language, CategoriesAreNamesOfTheirOwnForBothKindsOfLevel) {
             "p:4:35: category 'lba' is not defined; did you mean 'lab'?\n");
   EXPECT_EQ(refusals(head + "category lab\ncategory x lab"),
             "p:4:12: category 'lab' is already defined on line 3\n");
+}
+
+TEST(Language, InQuotesEverythingThatCanBeSeenIsAName) {
+  auto const build = build_policy(
+      "p",
+      "coalition c revision 1\ntype \"share\" \"__U__\" plain\n"
+      "label \"res_HardDrive (hda)\" { share \"share\" plain  wall \"__U__\" }\n"
+      "label \"internet\" { share share2 }\nlabel \"a\\\"b\\\\ \\xc3\\xa9\" { guard }\n"
+      "type share2\nallow \"internet\" <-> internet tcp/1\n"
+      "member vm \"internet\" when image in {\"an image\"}\n"
+      "goal internet never reaches \"res_HardDrive (hda)\" except through \"a\\\"b\\\\ "
+      "\\xc3\\xa9\"\n");
+  ASSERT_TRUE(build) << build.error().front().describe();
+  for (char const* name : {"res_HardDrive (hda)", "internet", "a\"b\\ \xc3\xa9"}) {
+    EXPECT_TRUE(build->compiled.find_label(LabelName(name))) << name;
+  }
+  EXPECT_EQ(build->document->labels[0].share[0].text, "share");
+  EXPECT_EQ(build->document->labels[0].wall->front().text, "__U__");
+  EXPECT_EQ(build->document->labels[0].origin.text,
+            "label \"res_HardDrive (hda)\" { share \"share\" plain  wall \"__U__\" }");
+}
+
+TEST(Language, ALabelThatIsSaidToStandOnBothSidesOfAWallNeverStarts) {
+  auto const build = build_policy("p", around("label x { wall red_t blue_t }"));
+  ASSERT_TRUE(build) << build.error().front().describe();
+  ASSERT_EQ(build->notes.size(), 1u);
+  EXPECT_EQ(build->notes[0].describe(),
+            "p:8:7: label 'x' stands on both sides of wall 'vendors', so it can never start");
+  LabelSet const running;
+  Request const request{
+      Operation::start, *build->compiled.find_label(LabelName("x")), {}, {}, Revision(1), &running};
+  EXPECT_EQ(decide(request, build->compiled).reason, Reason::chinese_wall);
 }
 
 TEST(Language, AllMistakesOfAFileAreToldAtOnceInItsOrder) {

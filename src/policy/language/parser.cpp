@@ -3,6 +3,7 @@
 #include <charconv>
 #include <span>
 
+#include "policy/language/spelling.hpp"
 #include "policy/limits.hpp"
 
 namespace shamon {
@@ -109,7 +110,9 @@ class LineParser {
 
   bool at_word() const { return peek().kind == Token::Kind::word; }
 
-  Name name(std::string const& what) {
+  bool at_text() const { return peek().kind == Token::Kind::text; }
+
+  Name bare_name(std::string const& what) {
     if (!ok_) return {};
     if (!at_word() || !is_valid_name(peek().text)) {
       expected(what);
@@ -117,6 +120,38 @@ class LineParser {
     }
     Token const token = next();
     return {std::string(token.text), token.column};
+  }
+
+  /// Bare or in quotes.
+  Name name(std::string const& what) {
+    if (!ok_ || !at_text()) return bare_name(what);
+    Name out{unquote_text(peek().text), peek().column};
+    if (!is_policy_name(out.text)) {
+      error(peek(), PolicyCode::bad_quotes,
+            "a name has 1 to 63 bytes of UTF-8 that can be seen, and no blank at either end");
+      return {};
+    }
+    next();
+    return out;
+  }
+
+  /// A name that the statement defines.
+  Name new_name(std::string const& what) {
+    if (ok_ && at_word() && is_reserved_word(peek().text)) {
+      error(peek(), PolicyCode::reserved_word,
+            quoted(peek().text) + " is a word of the language; in quotes it can be a name");
+    }
+    return name(what);
+  }
+
+  /// In a goal `internet` is the world outside, so a label of that name has none here.
+  Name goal_name() {
+    Token const token = peek();
+    Name out = name("a label");
+    if (ok_ && token.kind == Token::Kind::text && out.text == kInternet) {
+      error(token, PolicyCode::reserved_word, "a goal cannot name a label 'internet'");
+    }
+    return out;
   }
 
   void add_once(std::vector<Name>& names, Name added) {
@@ -142,14 +177,17 @@ class LineParser {
     return names;
   }
 
-  /// What stands between quotes.
+  /// What stands between quotes, for people or for the file system.
   Name text(std::string const& what) {
     if (!ok_) return {};
-    if (peek().kind != Token::Kind::text) {
+    if (!at_text()) {
       expected(what);
       return {};
     }
     Token const token = next();
+    if (token.text.find('\\') != std::string_view::npos) {
+      error(token, PolicyCode::bad_quotes, "no '\\' here");
+    }
     return {std::string(token.text.substr(1, token.text.size() - 2)), token.column};
   }
 
@@ -163,14 +201,14 @@ class LineParser {
   // Statements, in the order of docs/policy-language.md.
   CoalitionStatement coalition() {
     CoalitionStatement out;
-    out.name = name("the coalition's name");
+    out.name = bare_name("the coalition's name");
     expect("revision");
     auto const number = ok_ ? parse_number(peek().text) : std::nullopt;
     if (ok_ && (!number || *number == 0)) expected("a revision: a number from 1");
     if (!ok_) return out;
     next();
     out.revision = Revision(*number);
-    if (peek().kind != Token::Kind::text) return out;
+    if (!at_text()) return out;
     if (peek().text.size() > kRevisionNameBytesMax + 2) {
       error(peek(), PolicyCode::too_many_bytes,
             "a revision's name may have " + std::to_string(kRevisionNameBytesMax) + " bytes");
@@ -190,7 +228,7 @@ class LineParser {
   S names(std::string const& what) {
     S out;
     do {
-      add_once(out.names, name(what));
+      add_once(out.names, new_name(what));
       accept(",");
     } while (ok_ && !at_end());
     return out;
@@ -199,7 +237,7 @@ class LineParser {
   /// The names after `share` or `wall`: up to the next attribute.
   std::vector<Name> attribute_names() {
     std::vector<Name> names;
-    while (ok_ && at_word() && !is_one_of(peek().text, kAttributes)) {
+    while (ok_ && (at_text() || (at_word() && !is_one_of(peek().text, kAttributes)))) {
       add_once(names, name("a type's name"));
       accept(",");
     }
@@ -230,7 +268,7 @@ class LineParser {
 
   LabelStatement label() {
     LabelStatement out;
-    out.name = name("the label's name");
+    out.name = new_name("the label's name");
     expect("{");
     while (ok_ && !accept("}")) {
       if (at_word()) {
@@ -244,7 +282,7 @@ class LineParser {
 
   WallStatement wall() {
     WallStatement out;
-    out.name = name("the wall's name");
+    out.name = new_name("the wall's name");
     out.types = set("a type's name");
     if (ok_ && out.types.size() < 2) {
       error(peek(), PolicyCode::small_wall, "a wall needs at least two types to keep apart");
@@ -330,10 +368,10 @@ class LineParser {
 
   GoalStatement goal() {
     GoalStatement out;
-    out.from = name("a label");
+    out.from = goal_name();
     expect("never");
     expect("reaches");
-    out.to = name("a label");
+    out.to = goal_name();
     if (!accept("except")) return out;
     expect("through");
     if (ok_ && peek().text == "{") {

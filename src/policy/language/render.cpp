@@ -1,6 +1,7 @@
 // Statements back to text: one spelling for each meaning.
 #include "policy/language/include.hpp"
 #include "policy/language/parser.hpp"
+#include "policy/language/spelling.hpp"
 #include "policy/membership.hpp"
 
 namespace shamon {
@@ -8,24 +9,24 @@ namespace {
 
 std::string spaced(std::vector<Name> const& names) {
   std::string out;
-  for (auto const& name : names) out += " " + name.text;
+  for (auto const& name : names) out += " " + spell_name(name.text);
   return out;
 }
 
 std::string set(std::vector<Name> const& names) {
   std::string out;
-  for (auto const& name : names) out += (out.empty() ? "" : ", ") + name.text;
+  for (auto const& name : names) out += (out.empty() ? "" : ", ") + spell_name(name.text);
   return "{" + out + "}";
 }
 
 std::string text_of(CoalitionStatement const& s) {
   std::string const out =
       "coalition " + s.name.text + " revision " + std::to_string(s.revision.value());
-  return s.revision_name.empty() ? out : out + " \"" + s.revision_name + "\"";
+  return s.revision_name.empty() ? out : out + " " + quote_text(s.revision_name);
 }
 
 std::string text_of(IncludeStatement const& s) {
-  return "include \"" + s.path.text + "\"";
+  return "include " + quote_text(s.path.text);
 }
 
 std::string text_of(TypeStatement const& s) {
@@ -36,7 +37,7 @@ std::string text_of(CategoryStatement const& s) {
   return "category" + spaced(s.names);
 }
 std::string level(std::string const& kind, Name const& rank, std::vector<Name> const& categories) {
-  return kind + " " + rank.text + (categories.empty() ? "" : " " + set(categories));
+  return kind + " " + spell_name(rank.text) + (categories.empty() ? "" : " " + set(categories));
 }
 std::string text_of(LabelStatement const& s) {
   std::string attributes;
@@ -48,16 +49,17 @@ std::string text_of(LabelStatement const& s) {
   if (s.secrecy) add(level("secrecy", *s.secrecy, s.secrecy_categories));
   if (s.integrity) add(level("integrity", *s.integrity, s.integrity_categories));
   if (s.guard) add("guard");
-  if (attributes.empty()) return "label " + s.name.text + " { }";
-  return "label " + s.name.text + " { " + attributes + " }";
+  if (attributes.empty()) return "label " + spell_name(s.name.text) + " { }";
+  return "label " + spell_name(s.name.text) + " { " + attributes + " }";
 }
 
 std::string text_of(WallStatement const& s) {
-  return "wall " + s.name.text + " {" + spaced(s.types) + " }";
+  return "wall " + spell_name(s.name.text) + " {" + spaced(s.types) + " }";
 }
 
 std::string text_of(AllowStatement const& s) {
-  std::string out = "allow " + s.from.text + (s.two_way ? " <-> " : " -> ") + s.to.text;
+  std::string out =
+      "allow " + spell_name(s.from.text) + (s.two_way ? " <-> " : " -> ") + spell_name(s.to.text);
   for (auto const& service : s.services) out += " " + to_string(service);
   return out;
 }
@@ -72,21 +74,26 @@ std::string text_of(HostCondition const& s) {
 }
 
 std::string text_of(VmCondition const& s) {
-  return "member vm " + s.label.text + " when image in " + set(s.images);
+  return "member vm " + spell_name(s.label.text) + " when image in " + set(s.images);
 }
 
 std::string text_of(GoalStatement const& s) {
-  std::string const out = "goal " + s.from.text + " never reaches " + s.to.text;
+  auto end = [](Name const& name) {
+    return name.text == kInternet ? name.text : spell_name(name.text);
+  };
+  std::string const out = "goal " + end(s.from) + " never reaches " + end(s.to);
   if (s.through.empty()) return out;
-  return out + " except through " + (s.through.size() == 1 ? s.through[0].text : set(s.through));
+  return out + " except through " +
+         (s.through.size() == 1 ? spell_name(s.through[0].text) : set(s.through));
 }
 
 std::string text_of(MapStatement const& s) {
   std::string pairs;
   for (auto const& pair : s.pairs) {
-    pairs += (pairs.empty() ? " " : "  ") + pair.theirs.text + " = " + pair.ours.text;
+    pairs += (pairs.empty() ? " " : "  ") + spell_name(pair.theirs.text) + " = " +
+             spell_name(pair.ours.text);
   }
-  return "map " + s.site.text + " {" + pairs + " }";
+  return "map " + spell_name(s.site.text) + " {" + pairs + " }";
 }
 
 /// Lines of canonical text: runs of blank lines become one; there is none at either end.

@@ -1,5 +1,7 @@
 #include "policy/language/token.hpp"
 
+#include "policy/language/spelling.hpp"
+
 namespace shamon {
 namespace {
 
@@ -30,17 +32,6 @@ std::size_t word_length(std::string_view text) {
   return length;
 }
 
-/// The length of the text in quotes that `text` starts with, quotes included, or 0.
-std::size_t text_length(std::string_view text) {
-  if (text.empty() || text[0] != '"') return 0;
-  std::size_t const end = text.find('"', 1);
-  if (end == std::string_view::npos) return 0;
-  for (char c : text.substr(1, end - 1)) {
-    if (c < 0x20 || c > 0x7e || c == '\\') return 0;
-  }
-  return end + 1;
-}
-
 }  // namespace
 
 TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics) {
@@ -62,12 +53,13 @@ TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics) {
     } else if (std::size_t const word = word_length(rest)) {
       out.tokens.push_back({Token::Kind::word, rest.substr(0, word), column()});
       at += word;
-    } else if (std::size_t const quotation = text_length(rest)) {
+    } else if (std::size_t const quotation = quoted_length(rest)) {
       out.tokens.push_back({Token::Kind::text, rest.substr(0, quotation), column()});
       at += quotation;
     } else if (rest[0] == '"') {
       diagnostics.add(line.place(column(), rest.size()), PolicyCode::bad_quotes,
-                      "text in quotes ends on the same line, and is printable ASCII without '\\'");
+                      "text in quotes ends on the same line and is printable ASCII; \\\" \\\\ and "
+                      "\\xHH stand for the rest");
       out.ok = false;
       break;
     } else {

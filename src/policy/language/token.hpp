@@ -33,7 +33,7 @@ struct TokenLine {
 };
 
 /// Words are letters, digits and _ . - /; signs are { } , = -> <->; a text is what stands between
-/// two ", printable ASCII without \; blanks separate; # comments.
+/// two ", printable ASCII with the escapes of spelling.hpp; blanks separate; # comments.
 TokenLine tokenize(SourceLine const& line, Diagnostics& diagnostics);
 
 }  // namespace shamon

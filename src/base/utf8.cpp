@@ -1,4 +1,4 @@
-#include "coalition/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace shamon {
 namespace {

@@ -1,4 +1,4 @@
-// UTF-8 (RFC 3629) as messages need it: is it, and make it so.
+// UTF-8 (RFC 3629) as messages and policies need it: is it, and make it so.
 #pragma once
 
 #include <cstdint>
