@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "attestation/ear.hpp"
+#include "base/clock.hpp"
 #include "coalition/bridge.hpp"
 #include "net/tls_stream.hpp"
 

@@ -10,7 +10,8 @@
 #include "attestation/measured_log.hpp"
 #include "attestation/soft_tpm.hpp"
 #include "base/cursor.hpp"
-#include "base/fd.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

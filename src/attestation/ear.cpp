@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attestation/limits.hpp"
+#include "base/encoding.hpp"
 
 namespace shamon {
 namespace {

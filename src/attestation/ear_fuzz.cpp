@@ -1,6 +1,7 @@
 // Claims under a good signature: what a verifier that is trusted, but wrong, could send. Then the
 // bytes as a whole token.
 #include "attestation/ear.hpp"
+#include "base/encoding.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   using namespace shamon;

@@ -10,7 +10,8 @@
 #include "authority/config.hpp"
 #include "authority/service.hpp"
 #include "authority/sqlite/sqlite_store.hpp"
-#include "base/fd.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
 #include "config/service_manager.hpp"
 
 namespace shamon {

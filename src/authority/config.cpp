@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "config/toml_table.hpp"
 
 namespace shamon {

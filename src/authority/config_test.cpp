@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "authority/test_machine.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

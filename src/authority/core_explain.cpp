@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "authority/core.hpp"
+#include "base/time_text.hpp"
 
 namespace shamon {
 namespace {

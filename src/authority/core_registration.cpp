@@ -3,6 +3,7 @@
 
 #include "attestation/enrolment.hpp"
 #include "authority/core.hpp"
+#include "base/encoding.hpp"
 
 namespace shamon {
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

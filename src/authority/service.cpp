@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
+
 namespace shamon {
 namespace {
 

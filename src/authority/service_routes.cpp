@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "authority/service.hpp"
+#include "base/clock.hpp"
 
 namespace shamon {
 namespace {

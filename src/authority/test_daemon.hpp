@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "authority/test_machine.hpp"
+#include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 
 namespace shamon {
 

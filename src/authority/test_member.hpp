@@ -3,6 +3,7 @@
 #pragma once
 
 #include "authority/test_machine.hpp"
+#include "base/clock.hpp"
 #include "coalition/member.hpp"
 #include "net/http.hpp"
 

@@ -16,13 +16,13 @@ class Cursor {
   explicit Cursor(ByteView bytes, std::uint64_t base_offset = 0) noexcept
       : bytes_(bytes), base_(base_offset) {}
 
-  std::uint8_t u8() noexcept;
-  std::uint16_t u16le() noexcept;
-  std::uint32_t u32le() noexcept;
-  std::uint64_t u64le() noexcept;
-  std::uint16_t u16be() noexcept;
-  std::uint32_t u32be() noexcept;
-  std::uint64_t u64be() noexcept;
+  std::uint8_t u8() noexcept { return big_endian<std::uint8_t>(); }
+  std::uint16_t u16le() noexcept { return little_endian<std::uint16_t>(); }
+  std::uint32_t u32le() noexcept { return little_endian<std::uint32_t>(); }
+  std::uint64_t u64le() noexcept { return little_endian<std::uint64_t>(); }
+  std::uint16_t u16be() noexcept { return big_endian<std::uint16_t>(); }
+  std::uint32_t u32be() noexcept { return big_endian<std::uint32_t>(); }
+  std::uint64_t u64be() noexcept { return big_endian<std::uint64_t>(); }
   /// The next `size` bytes, or an empty view and failure.
   ByteView take(std::size_t size) noexcept;
   ByteView rest() noexcept { return take(remaining()); }
@@ -40,6 +40,21 @@ class Cursor {
   Error truncated(std::string_view what) const;
 
  private:
+  template <class T>
+  T big_endian() noexcept {
+    T value = 0;
+    for (std::uint8_t b : take(sizeof(T))) value = static_cast<T>(value << 8 | b);
+    return value;
+  }
+  template <class T>
+  T little_endian() noexcept {
+    T value = 0;
+    ByteView const bytes = take(sizeof(T));
+    for (std::size_t i = bytes.size(); i > 0; --i)
+      value = static_cast<T>(value << 8 | bytes[i - 1]);
+    return value;
+  }
+
   ByteView bytes_;
   std::size_t position_ = 0;
   std::uint64_t base_ = 0;
@@ -49,18 +64,33 @@ class Cursor {
 /// Appends fixed-width integers and bytes to a buffer it owns.
 class ByteWriter {
  public:
-  ByteWriter& u8(std::uint8_t v);
-  ByteWriter& u16le(std::uint16_t v);
-  ByteWriter& u32le(std::uint32_t v);
-  ByteWriter& u64le(std::uint64_t v);
-  ByteWriter& u16be(std::uint16_t v);
-  ByteWriter& u32be(std::uint32_t v);
-  ByteWriter& u64be(std::uint64_t v);
+  ByteWriter& u8(std::uint8_t v) { return little_endian(v); }
+  ByteWriter& u16le(std::uint16_t v) { return little_endian(v); }
+  ByteWriter& u32le(std::uint32_t v) { return little_endian(v); }
+  ByteWriter& u64le(std::uint64_t v) { return little_endian(v); }
+  ByteWriter& u16be(std::uint16_t v) { return big_endian(v); }
+  ByteWriter& u32be(std::uint32_t v) { return big_endian(v); }
+  ByteWriter& u64be(std::uint64_t v) { return big_endian(v); }
   ByteWriter& bytes(ByteView v);
   Bytes take() && { return std::move(out_); }
   Bytes const& view() const noexcept { return out_; }
 
  private:
+  template <class T>
+  ByteWriter& little_endian(T v) {
+    for (std::size_t i = 0; i < sizeof(T); ++i) out_.push_back(byte_of(v, i));
+    return *this;
+  }
+  template <class T>
+  ByteWriter& big_endian(T v) {
+    for (std::size_t i = sizeof(T); i > 0; --i) out_.push_back(byte_of(v, i - 1));
+    return *this;
+  }
+  /// Byte `i` of a number, the lowest being 0.
+  static std::uint8_t byte_of(std::uint64_t v, std::size_t i) noexcept {
+    return static_cast<std::uint8_t>(v >> (8 * i));
+  }
+
   Bytes out_;
 };
 

@@ -1,7 +1,6 @@
 // A file descriptor that closes itself.
 #pragma once
 
-#include <string>
 #include <utility>
 
 #include "base/bytes.hpp"
@@ -28,12 +27,5 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
-
-/// Reads a whole file. Errors: `system`; `too_large` if it holds more than `bytes_max`.
-Result<Bytes> read_file(std::string const& path, std::size_t bytes_max = 64u << 20);
-Result<std::string> read_text_file(std::string const& path, std::size_t bytes_max = 16u << 20);
-/// Replaces a file atomically: temporary file, fsync, rename. `mode` as in open(2).
-Status write_file_atomically(std::string const& path, ByteView content, unsigned mode = 0600);
-Status append_to_file(std::string const& path, ByteView content, unsigned mode = 0600);
 
 }  // namespace shamon

@@ -5,7 +5,6 @@
 #include <compare>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "base/result.hpp"
 
@@ -17,7 +16,6 @@ struct Ipv4 {
   friend constexpr auto operator<=>(Ipv4, Ipv4) = default;
 };
 std::string to_string(Ipv4 address);
-Result<Ipv4> parse_ipv4(std::string_view text);
 
 /// Address and port, both in host byte order.
 struct Endpoint {
@@ -25,16 +23,11 @@ struct Endpoint {
   std::uint16_t port = 0;
   friend constexpr auto operator<=>(Endpoint const&, Endpoint const&) = default;
 };
-std::string to_string(Endpoint endpoint);
-/// "10.0.0.1:8443"
-Result<Endpoint> parse_endpoint(std::string_view text);
 
 /// A 48-bit Ethernet address.
 struct MacAddress {
   std::array<std::uint8_t, 6> octets{};
   friend constexpr auto operator<=>(MacAddress const&, MacAddress const&) = default;
 };
-std::string to_string(MacAddress const& mac);
-Result<MacAddress> parse_mac(std::string_view text);
 
 }  // namespace shamon

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.hpp"
+
 namespace shamon {
 namespace {
 

@@ -1,4 +1,4 @@
-// Time comes in as a value. Only drivers read clocks.
+// Time comes in as a value. Only drivers read clocks (base/clock.hpp).
 #pragma once
 
 #include <chrono>
@@ -30,12 +30,5 @@ struct WallTime {
     return std::chrono::milliseconds(a.unix_ms - b.unix_ms);
   }
 };
-
-/// "2026-11-21T21:30:05.123Z"
-std::string to_iso8601(WallTime time);
-
-/// Reads the machine's clocks; for drivers and main() only.
-Instant read_monotonic_clock() noexcept;
-WallTime read_wall_clock() noexcept;
 
 }  // namespace shamon

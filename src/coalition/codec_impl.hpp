@@ -14,6 +14,7 @@
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
 #include "base/time.hpp"
+#include "base/time_text.hpp"
 #include "coalition/cbor.hpp"
 #include "coalition/json.hpp"
 #include "coalition/limits.hpp"

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "base/encoding.hpp"
 #include "coalition/limits.hpp"
 
 namespace shamon {

@@ -2,6 +2,7 @@
 // given to a member that follows the feed.
 #include <cstdlib>
 
+#include "base/encoding.hpp"
 #include "coalition/feed.hpp"
 #include "coalition/member.hpp"
 

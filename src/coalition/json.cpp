@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/encoding.hpp"
 #include "base/utf8.hpp"
 
 namespace shamon {

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/ids.hpp"
+#include "base/ipv4_text.hpp"
 
 namespace shamon {
 namespace {

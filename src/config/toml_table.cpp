@@ -5,7 +5,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

@@ -4,7 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "crypto/aead_engine.hpp"
 #include "crypto/hash.hpp"
 

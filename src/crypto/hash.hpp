@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/bytes.hpp"
+#include "base/encoding.hpp"
 
 namespace shamon {
 

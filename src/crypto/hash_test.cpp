@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "crypto/limits.hpp"
 
 namespace shamon {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

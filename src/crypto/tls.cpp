@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/ipv4.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/secret.hpp"
 #include "crypto/limits.hpp"
 #include "crypto/x509_internal.hpp"

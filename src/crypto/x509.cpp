@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/encoding.hpp"
 #include "crypto/limits.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/x509_internal.hpp"

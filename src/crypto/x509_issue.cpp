@@ -3,6 +3,7 @@
 
 #include "base/cursor.hpp"
 #include "base/ipv4.hpp"
+#include "base/ipv4_text.hpp"
 #include "crypto/limits.hpp"
 #include "crypto/x509_internal.hpp"
 

@@ -4,7 +4,7 @@
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "crypto/limits.hpp"
 #include "crypto/x509_internal.hpp"
 

@@ -8,6 +8,7 @@
 #include "attestation/tpm/swtpm_fixture.hpp"
 #include "attestation/vtpm_provision.hpp"
 #include "base/cursor.hpp"
+#include "base/file.hpp"
 #include "guest/local_question.hpp"
 
 namespace shamon::guest {

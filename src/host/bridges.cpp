@@ -1,6 +1,7 @@
 #include "host/bridges.hpp"
 
 #include "attestation/ear.hpp"
+#include "base/clock.hpp"
 
 namespace shamon {
 namespace {

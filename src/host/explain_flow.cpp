@@ -1,6 +1,7 @@
 #include "host/explain_flow.hpp"
 
 #include "host/journal.hpp"
+#include "policy/decision_text.hpp"
 
 namespace shamon {
 namespace {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
+#include "base/clock.hpp"
 #include "monitor/audit_text.hpp"
 
 namespace shamon {

@@ -1,5 +1,6 @@
 #include "host/host_config.hpp"
 
+#include "base/ipv4_text.hpp"
 #include "base/vm_mac.hpp"
 #include "config/toml_table.hpp"
 #include "vm/limits.hpp"

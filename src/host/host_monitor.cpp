@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 
 #include "attestation/measured_log.hpp"
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "host/explain_flow.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"

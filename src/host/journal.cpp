@@ -4,8 +4,10 @@
 
 #include <sys/stat.h>
 
-#include "base/fd.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
 #include "monitor/audit_text.hpp"
+#include "policy/decision_text.hpp"
 
 namespace shamon {
 

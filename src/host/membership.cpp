@@ -3,6 +3,8 @@
 #include <charconv>
 
 #include "attestation/measured_log.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "attestation/vtpm_provision.hpp"
+#include "base/clock.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
 

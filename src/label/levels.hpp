@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
 namespace shamon {
 
@@ -20,15 +18,6 @@ struct Levels {
   Level integrity;
   friend constexpr auto operator<=>(Levels const&, Levels const&) = default;
 };
-
-/// The words a policy uses for ranks, lowest first.
-inline constexpr std::string_view kSecrecyNames[] = {"open", "internal", "confidential", "secret"};
-inline constexpr std::string_view kIntegrityNames[] = {"low", "medium", "high"};
-std::optional<Level> find_secrecy(std::string_view name) noexcept;
-std::optional<Level> find_integrity(std::string_view name) noexcept;
-/// The word for a rank; empty if it has none.
-std::string_view secrecy_name(Level level) noexcept;
-std::string_view integrity_name(Level level) noexcept;
 
 /// True if `a` is at least `b` in rank and has all of its categories. A partial order.
 bool dominates(Level a, Level b) noexcept;

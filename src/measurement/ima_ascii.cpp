@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/cursor.hpp"
+#include "base/encoding.hpp"
 #include "measurement/ima_template.hpp"
 #include "measurement/limits.hpp"
 

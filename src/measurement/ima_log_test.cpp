@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/cursor.hpp"
+#include "base/encoding.hpp"
 #include "measurement/event_log.hpp"
 #include "measurement/limits.hpp"
 #include "measurement/testdata.hpp"

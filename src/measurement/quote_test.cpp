@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/cursor.hpp"
+#include "base/encoding.hpp"
 #include "measurement/limits.hpp"
 #include "measurement/testdata.hpp"
 #include "measurement/verify_logs.hpp"

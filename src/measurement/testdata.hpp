@@ -7,7 +7,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 
 namespace shamon::testdata {
 

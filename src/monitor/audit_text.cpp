@@ -1,5 +1,7 @@
 #include "monitor/audit_text.hpp"
 
+#include "base/encoding.hpp"
+#include "policy/decision_text.hpp"
 #include "policy/service.hpp"
 
 namespace shamon {

@@ -1,11 +1,119 @@
 #include "monitor/monitor.hpp"
 
 #include <map>
+#include <optional>
 
 #include "base/assert.hpp"
 #include "monitor/limits.hpp"
 
 namespace shamon {
+
+namespace {
+
+Decision deny(Reason reason) {
+  return {Verdict::deny, reason, {}};
+}
+Decision allow(Reason reason) {
+  return {Verdict::allow, reason, {}};
+}
+
+/// One side of an operation, as its audit record names it.
+struct Party {
+  std::string name;
+  LabelId label;
+  VmName const* vm = nullptr;  ///< a VM here that is said to have this label
+};
+
+/// What a hook asks.
+struct Question {
+  Party subject;
+  Party object;
+  Operation operation = Operation::associate;
+  std::optional<Decision> settled = std::nullopt;  ///< facts outside the policy that decide already
+  Service service{};
+  std::optional<Revision> next = std::nullopt;  ///< of a policy that shall replace the one in force
+};
+
+Party vm_party(VmName const& vm, LabelId label) {
+  return {vm.value(), label, &vm};
+}
+Party port_party(PortId port, LabelId label) {
+  return {"port " + std::to_string(port.value()), label};
+}
+Party association_party(AssociationId id, LabelId label) {
+  return {"association " + std::to_string(id.value()), label};
+}
+Party host_party(HostName const& host, LabelId label) {
+  return {"host " + host.value(), label};
+}
+std::optional<Decision> need(bool fact, Reason otherwise) {
+  return fact ? std::nullopt : std::optional(deny(otherwise));
+}
+
+// One function a hook.
+Question question(VmDefine const& op) {
+  return {vm_party(op.vm, op.label), {"", op.label}};
+}
+Question question(VmStart const& op) {
+  return {vm_party(op.vm, op.label),
+          {"", op.label},
+          Operation::start,
+          need(op.image_verified, Reason::image_not_verified)};
+}
+// Stopping and closing only take rights away, so that nothing may stand in their way, not even a
+// label that a newer policy no longer has.
+Question question(VmStop const& op) {
+  return {vm_party(op.vm, op.label), {"", op.label}, Operation::associate, allow(Reason::releases)};
+}
+Question question(AssociationClose const& op) {
+  return {association_party(op.association, op.label), host_party(op.peer, op.label),
+          Operation::associate, allow(Reason::releases)};
+}
+Question question(PortAttach const& op) {
+  Party port = port_party(op.port, op.label);
+  port.name += " " + to_string(op.address);
+  return {vm_party(op.vm, op.label), std::move(port)};
+}
+Question question(MemoryShare const& op) {
+  return {vm_party(op.owner, op.owner_label), vm_party(op.user, op.user_label),
+          Operation::share_memory};
+}
+Question question(EventBind const& op) {
+  return {vm_party(op.from, op.from_label), vm_party(op.to, op.to_label), Operation::bind_event};
+}
+Question question(DeviceAssign const& op) {
+  return {vm_party(op.vm, op.label), {op.device, op.device_label}, Operation::assign_device};
+}
+Question question(AssociationOpen const& op) {
+  return {association_party(op.association, op.label), host_party(op.peer, op.label),
+          Operation::associate,
+          op.peer_member ? need(op.peer_attested, Reason::peer_not_attested)
+                         : deny(Reason::peer_not_member)};
+}
+Question question(FlowOut const& op) {
+  return {port_party(op.from, op.from_label), {"", op.to_label}, Operation::flow, {}, op.service};
+}
+Question question(FlowIn const& op) {
+  return {association_party(op.association, op.from_label),
+          port_party(op.to, op.to_label),
+          Operation::flow,
+          {},
+          op.service};
+}
+Question question(PolicyLoad const& op) {
+  Question asked{{"revision " + std::to_string(op.next.value()), {}}, {}};
+  asked.settled = need(op.compatible, Reason::policy_incompatible);
+  asked.next = op.next;
+  return asked;
+}
+// What arrives starts here, and what leaves runs on until it is stopped.
+Question question(VmMigrate const& op) {
+  return {vm_party(op.vm, op.label), host_party(op.peer, op.label),
+          op.incoming ? Operation::start : Operation::associate,
+          need(op.peer_attested, Reason::peer_not_attested)};
+}
+
+}  // namespace
 
 struct Monitor::State {
   AuditSink audit;
@@ -25,172 +133,56 @@ struct Monitor::State {
       }
     }
   }
-  void add(VmName const& vm, LabelId label) {
-    vms.insert_or_assign(vm, policy->label_name(label));
-    place_vms();
+
+  /// INVARIANT(one-label-a-vm): what is known to run under one label is not spoken of under
+  /// another.
+  bool relabels(Party const& party) const {
+    auto const at = party.vm == nullptr ? vms.end() : vms.find(*party.vm);
+    return at != vms.end() && at->second != policy->label_name(party.label);
+  }
+
+  Decision judge(Question const& asked) const {
+    if (asked.settled) return *asked.settled;
+    // INVARIANT(revision-monotone): the policy in force never goes back.
+    if (asked.next) {
+      bool const newer = *asked.next > policy->revision();
+      return newer ? allow(Reason::policy_newer) : deny(Reason::policy_not_newer);
+    }
+    if (relabels(asked.subject) || relabels(asked.object)) return deny(Reason::label_changed);
+    // No wall can be judged beside a VM of unknown label, and no account kept of one VM too many.
+    bool const starts = asked.operation == Operation::start;
+    if (starts && (!orphans.empty() || vms.size() >= kRunningVmsMax)) {
+      return deny(Reason::missing_input);
+    }
+    return decide({asked.operation, asked.subject.label, asked.object.label, asked.service,
+                   policy->revision(), &running},
+                  *policy);
+  }
+
+  /// Decides, tells the audit either way, and keeps account of what may now run.
+  AuditRecord answer(Hook hook, Question asked, WallTime now) {
+    Decision const decision = judge(asked);
+    AuditRecord record;
+    record.time = now;
+    record.hook = hook;
+    record.verdict = decision.verdict;
+    record.reason = decision.reason;
+    record.subject_label = asked.subject.label;
+    record.object_label = asked.object.label;
+    record.subject = std::move(asked.subject.name);
+    record.object = std::move(asked.object.name);
+    record.service = asked.service;
+    record.revision = policy->revision();
+    record.statement = decision.statement;
+    if (audit) audit(record);
+    // The wall must hold between permit and start too, so the permit itself counts as running.
+    if (decision.allowed() && asked.operation == Operation::start) {
+      vms.insert_or_assign(*asked.subject.vm, policy->label_name(asked.subject.label));
+      place_vms();
+    }
+    return record;
   }
 };
-
-namespace {
-
-/// What a hook needs to judge: the policy, and what runs on this machine.
-struct Context {
-  CompiledPolicy const& policy;
-  LabelSet const& running;
-  bool orphaned;  ///< something runs whose label is unknown, so no wall can be judged
-  bool full;      ///< no account can be kept of another VM
-  std::map<VmName, LabelName> const& vms;
-};
-
-Decision deny(Reason reason) {
-  return {Verdict::deny, reason, {}};
-}
-Decision allow(Reason reason) {
-  return {Verdict::allow, reason, {}};
-}
-
-Decision ask(Context const& context, Operation operation, LabelId subject, LabelId object,
-             Service service = {}) {
-  return decide({operation, subject, object, service, context.policy.revision(), &context.running},
-                context.policy);
-}
-
-Decision ask_known(Context const& context, LabelId label) {
-  return ask(context, Operation::associate, label, label);
-}
-
-Decision ask_start(Context const& context, LabelId label) {
-  if (context.orphaned || context.full) return deny(Reason::missing_input);
-  return ask(context, Operation::start, label, label);
-}
-
-/// INVARIANT(one-label-a-vm): what is known to run under one label is not spoken of under another.
-bool relabels(Context const& in, VmName const& vm, LabelId label) {
-  auto const at = in.vms.find(vm);
-  return at != in.vms.end() && at->second != in.policy.label_name(label);
-}
-
-// One function a hook: its decision.
-Decision judge(VmDefine const& op, Context const& in) {
-  return relabels(in, op.vm, op.label) ? deny(Reason::label_changed) : ask_known(in, op.label);
-}
-Decision judge(VmStart const& op, Context const& in) {
-  if (!op.image_verified) return deny(Reason::image_not_verified);
-  return relabels(in, op.vm, op.label) ? deny(Reason::label_changed) : ask_start(in, op.label);
-}
-// Stopping and closing only take rights away, so that nothing may stand in their way, not even a
-// label that a newer policy no longer has.
-Decision judge(VmStop const&, Context const&) {
-  return allow(Reason::releases);
-}
-Decision judge(AssociationClose const&, Context const&) {
-  return allow(Reason::releases);
-}
-Decision judge(PortAttach const& op, Context const& in) {
-  return relabels(in, op.vm, op.label) ? deny(Reason::label_changed) : ask_known(in, op.label);
-}
-Decision judge(MemoryShare const& op, Context const& in) {
-  if (relabels(in, op.owner, op.owner_label) || relabels(in, op.user, op.user_label)) {
-    return deny(Reason::label_changed);
-  }
-  return ask(in, Operation::share_memory, op.owner_label, op.user_label);
-}
-Decision judge(EventBind const& op, Context const& in) {
-  if (relabels(in, op.from, op.from_label) || relabels(in, op.to, op.to_label)) {
-    return deny(Reason::label_changed);
-  }
-  return ask(in, Operation::bind_event, op.from_label, op.to_label);
-}
-Decision judge(DeviceAssign const& op, Context const& in) {
-  if (relabels(in, op.vm, op.label)) return deny(Reason::label_changed);
-  return ask(in, Operation::assign_device, op.label, op.device_label);
-}
-Decision judge(AssociationOpen const& op, Context const& in) {
-  if (!op.peer_member) return deny(Reason::peer_not_member);
-  return op.peer_attested ? ask_known(in, op.label) : deny(Reason::peer_not_attested);
-}
-Decision judge(FlowOut const& op, Context const& in) {
-  return ask(in, Operation::flow, op.from_label, op.to_label, op.service);
-}
-Decision judge(FlowIn const& op, Context const& in) {
-  return ask(in, Operation::flow, op.from_label, op.to_label, op.service);
-}
-// INVARIANT(revision-monotone): the policy in force never goes back.
-Decision judge(PolicyLoad const& op, Context const& in) {
-  if (!op.compatible) return deny(Reason::policy_incompatible);
-  bool const newer = op.next > in.policy.revision();
-  return newer ? allow(Reason::policy_newer) : deny(Reason::policy_not_newer);
-}
-Decision judge(VmMigrate const& op, Context const& in) {
-  if (!op.peer_attested) return deny(Reason::peer_not_attested);
-  if (relabels(in, op.vm, op.label)) return deny(Reason::label_changed);
-  return op.incoming ? ask_start(in, op.label) : ask_known(in, op.label);
-}
-
-std::string port_name(PortId port) {
-  return "port " + std::to_string(port.value());
-}
-std::string association_name(AssociationId id) {
-  return "association " + std::to_string(id.value());
-}
-std::string host_name(HostName const& host) {
-  return "host " + host.value();
-}
-
-void name_parties(AuditRecord& record, std::string subject, LabelId subject_label,
-                  std::string object, LabelId object_label) {
-  record.subject = std::move(subject);
-  record.subject_label = subject_label;
-  record.object = std::move(object);
-  record.object_label = object_label;
-}
-
-// One function a hook: who and what stands in its audit record.
-void fill(AuditRecord& record, VmDefine const& op) {
-  name_parties(record, op.vm.value(), op.label, "", op.label);
-}
-void fill(AuditRecord& record, VmStart const& op) {
-  name_parties(record, op.vm.value(), op.label, "", op.label);
-}
-void fill(AuditRecord& record, VmStop const& op) {
-  name_parties(record, op.vm.value(), op.label, "", op.label);
-}
-void fill(AuditRecord& record, PortAttach const& op) {
-  name_parties(record, op.vm.value(), op.label, port_name(op.port) + " " + to_string(op.address),
-               op.label);
-}
-void fill(AuditRecord& record, MemoryShare const& op) {
-  name_parties(record, op.owner.value(), op.owner_label, op.user.value(), op.user_label);
-}
-void fill(AuditRecord& record, EventBind const& op) {
-  name_parties(record, op.from.value(), op.from_label, op.to.value(), op.to_label);
-}
-void fill(AuditRecord& record, DeviceAssign const& op) {
-  name_parties(record, op.vm.value(), op.label, op.device, op.device_label);
-}
-void fill(AuditRecord& record, AssociationOpen const& op) {
-  name_parties(record, association_name(op.association), op.label, host_name(op.peer), op.label);
-}
-void fill(AuditRecord& record, AssociationClose const& op) {
-  name_parties(record, association_name(op.association), op.label, host_name(op.peer), op.label);
-}
-void fill(AuditRecord& record, FlowOut const& op) {
-  name_parties(record, port_name(op.from), op.from_label, "", op.to_label);
-  record.service = op.service;
-}
-void fill(AuditRecord& record, FlowIn const& op) {
-  name_parties(record, association_name(op.association), op.from_label, port_name(op.to),
-               op.to_label);
-  record.service = op.service;
-}
-void fill(AuditRecord& record, PolicyLoad const& op) {
-  record.subject = "revision " + std::to_string(op.next.value());
-}
-void fill(AuditRecord& record, VmMigrate const& op) {
-  name_parties(record, op.vm.value(), op.label, host_name(op.peer), op.label);
-}
-
-}  // namespace
 
 Monitor::Monitor(AuditSink audit) : state_(std::make_shared<State>()) {
   state_->audit = std::move(audit);
@@ -198,25 +190,8 @@ Monitor::Monitor(AuditSink audit) : state_(std::make_shared<State>()) {
 
 template <class Op>
 Authorization<Op> Monitor::authorize(Op operation, WallTime now) {
-  State& state = *state_;
-  Context const context{*state.policy, state.running, !state.orphans.empty(),
-                        state.vms.size() >= kRunningVmsMax, state.vms};
-  Decision const decision = judge(operation, context);
-  AuditRecord record;
-  record.time = now;
-  record.hook = Op::kHook;
-  record.verdict = decision.verdict;
-  record.reason = decision.reason;
-  record.revision = state.policy->revision();
-  record.statement = decision.statement;
-  fill(record, operation);
-  if (state.audit) state.audit(record);
-  if (!decision.allowed()) return tl::unexpected<Denial>(Denial{std::move(record)});
-  // The wall must hold between permit and start too, so the permit itself counts as running.
-  if constexpr (std::is_same_v<Op, VmStart>) state.add(operation.vm, operation.label);
-  if constexpr (std::is_same_v<Op, VmMigrate>) {
-    if (operation.incoming) state.add(operation.vm, operation.label);
-  }
+  AuditRecord record = state_->answer(Op::kHook, question(operation), now);
+  if (record.verdict != Verdict::allow) return tl::unexpected<Denial>(Denial{std::move(record)});
   return Permit<Op>(std::move(operation), record.revision);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/assert.hpp"
+#include "base/clock.hpp"
 #include "net/limits.hpp"
 
 namespace shamon {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "base/time.hpp"
 

@@ -1,5 +1,6 @@
 #include <deque>
 
+#include "base/ipv4_text.hpp"
 #include "net/channel.hpp"
 #include "net/http.hpp"
 #include "net/http_parser.hpp"

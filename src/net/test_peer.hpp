@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.hpp"
 #include "crypto/tls.hpp"
 
 namespace shamon {

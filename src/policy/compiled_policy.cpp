@@ -89,24 +89,6 @@ void fill_common_types(Tables& tables) {
   }
 }
 
-void fill_conflicts(Tables& tables) {
-  auto const& labels = tables.rules.labels;
-  tables.conflicts.assign(labels.size(), LabelSet{});
-  for (auto const& wall : tables.rules.walls) {
-    std::vector<std::size_t> touching;
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if ((labels[i].label.wall & wall.types).any()) touching.push_back(i);
-    }
-    for (std::size_t a : touching) {
-      for (std::size_t b : touching) {
-        if (breaks_wall(wall.types, labels[a].label.wall, labels[b].label.wall)) {
-          tables.conflicts[a].set(b);
-        }
-      }
-    }
-  }
-}
-
 struct PlacedRule {
   std::size_t pair = 0;
   ServiceRule rule;
@@ -166,7 +148,6 @@ Result<CompiledPolicy> compile(PolicyRules rules) {
   tables->rules = std::move(rules);
   if (auto indexed = index_names(*tables); !indexed) return pass(indexed);
   fill_common_types(*tables);
-  fill_conflicts(*tables);
   if (auto filled = fill_service_rules(*tables); !filled) return pass(filled);
   return CompiledPolicy(std::move(tables));
 }

@@ -57,19 +57,6 @@ Decision decide_flow(Request const& request, Tables const& tables) noexcept {
   return deny(Reason::service_not_allowed, first->statement);
 }
 
-/// The first wall of which the labels in `there` hold two different types.
-StatementId broken_wall(Tables const& tables, LabelSet const& there) noexcept {
-  auto const& labels = tables.rules.labels;
-  TypeSet types;
-  for (std::size_t label = 0; label < labels.size(); ++label) {
-    if (there.test(label)) types |= labels[label].label.wall;
-  }
-  for (auto const& wall : tables.rules.walls) {
-    if ((wall.types & types).count() > 1) return wall.statement;
-  }
-  return {};
-}
-
 /// Chinese Wall: INVARIANT(one-side-per-machine) of every conflict set, at most one type runs. A
 /// wall that is broken already (by a change of policy) keeps every label from starting.
 Decision decide_start(Request const& request, Tables const& tables) noexcept {
@@ -77,11 +64,12 @@ Decision decide_start(Request const& request, Tables const& tables) noexcept {
   if ((*request.running & ~tables.known).any()) return deny(Reason::unknown_label);
   LabelSet there = *request.running;
   there.set(request.subject.value());
-  for (std::size_t label = there._Find_first(); label < there.size();
-       label = there._Find_next(label)) {
-    if ((tables.conflicts[label] & there).any()) {
-      return deny(Reason::chinese_wall, broken_wall(tables, there));
-    }
+  TypeSet types;
+  for (std::size_t i = there._Find_first(); i < there.size(); i = there._Find_next(i)) {
+    types |= tables.rules.labels[i].label.wall;
+  }
+  for (auto const& wall : tables.rules.walls) {
+    if ((wall.types & types).count() > 1) return deny(Reason::chinese_wall, wall.statement);
   }
   return allow(Reason::no_wall, statement_of(tables, request.subject));
 }
@@ -108,47 +96,6 @@ Decision decide(Request const& request, CompiledPolicy const& policy) noexcept {
       return allow(Reason::label_known, statement_of(tables, request.subject));
   }
   return deny(Reason::unknown_operation);
-}
-
-char const* to_string(Operation operation) noexcept {
-  switch (operation) {
-    case Operation::flow: return "flow";
-    case Operation::share_memory: return "share_memory";
-    case Operation::bind_event: return "bind_event";
-    case Operation::start: return "start";
-    case Operation::associate: return "associate";
-    case Operation::assign_device: return "assign_device";
-  }
-  return "unknown operation";
-}
-
-char const* to_string(Reason reason) noexcept {
-  switch (reason) {
-    case Reason::common_type: return "common type";
-    case Reason::allow_statement: return "allow statement";
-    case Reason::same_label: return "same label";
-    case Reason::no_wall: return "no wall";
-    case Reason::label_known: return "label known";
-    case Reason::releases: return "releases only";
-    case Reason::policy_newer: return "newer compatible policy";
-    case Reason::unknown_label: return "unknown label";
-    case Reason::unknown_operation: return "unknown operation";
-    case Reason::stale_revision: return "stale revision";
-    case Reason::no_common_type: return "no common type";
-    case Reason::service_not_allowed: return "service not allowed";
-    case Reason::chinese_wall: return "Chinese Wall";
-    case Reason::secrecy: return "secrecy";
-    case Reason::integrity: return "integrity";
-    case Reason::label_retired: return "label retired";
-    case Reason::missing_input: return "missing input";
-    case Reason::image_not_verified: return "image not verified";
-    case Reason::peer_not_member: return "peer not a member";
-    case Reason::peer_not_attested: return "peer not attested";
-    case Reason::policy_incompatible: return "policy not compatible";
-    case Reason::policy_not_newer: return "policy not newer";
-    case Reason::label_changed: return "label changed";
-  }
-  return "unknown reason";
 }
 
 }  // namespace shamon

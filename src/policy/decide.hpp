@@ -18,12 +18,14 @@ enum class Operation : std::uint8_t {
   assign_device,  ///< subject label uses a resource that carries the object label; its own always
 };
 
-char const* to_string(Operation operation) noexcept;
+inline constexpr std::uint8_t kProtocolIcmp = 1;  ///< IANA protocol numbers
+inline constexpr std::uint8_t kProtocolTcp = 6;
+inline constexpr std::uint8_t kProtocolUdp = 17;
 
 /// Transport selector of a flow. protocol 0: any (label-level question); port 0: any/none. Both are
 /// allowed only where every service, or every port of the protocol, is.
 struct Service {
-  std::uint8_t protocol = 0;  ///< IANA protocol number: 1 ICMP, 6 TCP, 17 UDP
+  std::uint8_t protocol = 0;  ///< IANA protocol number
   std::uint16_t port = 0;     ///< destination port, host byte order
   /// Source port, host byte order: a reply under a two-way `allow` is known by it. 0: none.
   std::uint16_t source_port = 0;
@@ -67,7 +69,6 @@ enum class Reason : std::uint8_t {
   policy_not_newer = 24,
   label_changed = 25,  ///< the VM already runs under another label
 };
-char const* to_string(Reason reason) noexcept;
 
 struct Decision {
   Verdict verdict = Verdict::deny;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "policy/decision_text.hpp"
 #include "policy/service.hpp"
 #include "policy/source.hpp"
 

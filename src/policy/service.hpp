@@ -17,10 +17,6 @@ struct ServicePattern {
   friend constexpr auto operator<=>(ServicePattern, ServicePattern) = default;
 };
 
-inline constexpr std::uint8_t kProtocolIcmp = 1;  ///< IANA protocol numbers
-inline constexpr std::uint8_t kProtocolTcp = 6;
-inline constexpr std::uint8_t kProtocolUdp = 17;
-
 /// "tcp/443", "udp/9000-9010", "tcp", "udp", "icmp", "any". Ports 1..65535.
 /// Errors: `malformed`, with the offset of what is wrong and what would be right.
 Result<ServicePattern> parse_service_pattern(std::string_view text);

@@ -33,7 +33,6 @@ struct CompiledPolicy::Tables {
   std::vector<std::uint16_t> by_name;      ///< label indexes, sorted by name
   std::vector<PairCell> pairs;             ///< [from * labels + to]
   std::vector<ServiceRule> service_rules;  ///< grouped by pair
-  std::vector<LabelSet> conflicts;         ///< [label]: labels a wall keeps from running beside it
   LabelSet known;                          ///< the labels that exist
 
   PairCell const& pair(LabelId from, LabelId to) const noexcept {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.hpp"
+#include "base/encoding.hpp"
 #include "trust/limits.hpp"
 
 namespace shamon {

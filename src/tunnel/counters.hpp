@@ -1,7 +1,6 @@
 // What passed and what did not, and why: one set per port, per association and for the whole gate.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "base/time.hpp"
@@ -25,23 +24,6 @@ struct Counters {
     packets_out += packets;
     bytes_out += bytes;
     last_passed = now;
-  }
-  Counters& operator+=(Counters const& more) noexcept {
-    packets_in += more.packets_in;
-    bytes_in += more.bytes_in;
-    packets_out += more.packets_out;
-    bytes_out += more.bytes_out;
-    dropped_policy += more.dropped_policy;
-    dropped_spoof += more.dropped_spoof;
-    dropped_no_route += more.dropped_no_route;
-    dropped_no_association += more.dropped_no_association;
-    dropped_replay += more.dropped_replay;
-    dropped_icv += more.dropped_icv;
-    dropped_lease += more.dropped_lease;
-    dropped_malformed += more.dropped_malformed;
-    dropped_full += more.dropped_full;
-    last_passed = std::max(last_passed, more.last_passed);
-    return *this;
   }
 };
 

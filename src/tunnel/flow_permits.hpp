@@ -25,20 +25,21 @@ class FlowPermits {
   /// The permit for `op`, or none. Asks the monitor (which audits) once per revision and key;
   /// further refusals are counted for tell(). A flow the labels allow as such, whatever the
   /// service, shares one permit among all services. `address` is the other VM's: refusals are told
-  /// for each pair of VMs.
-  Permit<Op> const* find(Op const& op, Ipv4 address, Instant now) {
+  /// for each pair of VMs, with `detail`.
+  Permit<Op> const* find(Op const& op, Ipv4 address, FlowDetail const& detail, Instant now) {
     Op any = op;
     any.service = {};
     Entry& labels = labels_[slot(any, {}) % labels_.size()];
     if (stale(labels, any, {})) {
       Request const question{Operation::flow,     op.from_label, op.to_label, {},
                              monitor_.revision(), nullptr};
-      refill(labels, any, {}, decide(question, monitor_.policy()).allowed(), now);
+      bool const suffice = decide(question, monitor_.policy()).allowed();
+      refill(labels, any, {}, suffice ? &detail : nullptr, now);
     }
     if (labels.permit) return &*labels.permit;
     Entry& exact = services_[slot(op, address) % services_.size()];
     if (stale(exact, op, address)) {
-      refill(exact, op, address, true, now);
+      refill(exact, op, address, &detail, now);
       if (!exact.permit) exact.folded.emplace().keep(trail_.last());
     } else if (exact.folded) {
       exact.folded->again();
@@ -82,15 +83,18 @@ class FlowPermits {
            entry.address != address || entry.op->from_label != op.from_label ||
            entry.op->to_label != op.to_label || entry.op->service != op.service;
   }
-  void refill(Entry& entry, Op const& op, Ipv4 address, bool ask, Instant now) {
+  /// Asks the monitor if there is a detail to tell of the answer.
+  void refill(Entry& entry, Op const& op, Ipv4 address, FlowDetail const* detail, Instant now) {
     if (entry.folded) entry.folded->tell(trail_, now);
     entry.op = op;
     entry.address = address;
     entry.revision = monitor_.revision();
     entry.permit.reset();
     entry.folded.reset();
-    if (!ask) return;
+    if (detail == nullptr) return;
+    trail_.set_detail(detail);
     auto answer = monitor_.authorize(op, wall_clock_());
+    trail_.set_detail(nullptr);
     if (answer) entry.permit.emplace(*std::move(answer));
   }
 

@@ -8,10 +8,9 @@ namespace {
 
 constexpr std::uint8_t kTtlMin = 2;  ///< the gate is a router between machines (RFC 4301 §5.1.2.1)
 
-FlowDetail detail_of(std::string_view subject, std::string_view subject_label,
-                     std::string_view object, std::string_view object_label,
-                     Ipv4Packet const& packet) {
-  return {subject, object, subject_label, object_label, &packet};
+/// Why a packet goes no further: one count.
+void drop(std::uint64_t& counter, std::size_t packets = 1) noexcept {
+  counter += packets;
 }
 
 }  // namespace
@@ -33,29 +32,17 @@ Forwarder::Forwarder(Monitor& monitor, AuditTrail& trail, PortTable& ports,
 
 void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
   auto const ethernet = parse_ethernet(frame.bytes);
-  if (!ethernet) {
-    ++port.counters.dropped_malformed;
-    return;
-  }
+  if (!ethernet) return drop(port.counters.dropped_malformed);
   if (ethernet->source != port.mac) return refuse_spoof(port, nullptr, now);
   if (ethernet->type == kEtherTypeArp) return answer_arp(port, ethernet->payload, now);
-  if (ethernet->type != kEtherTypeIpv4) {
-    ++port.counters.dropped_malformed;
-    return;
-  }
+  if (ethernet->type != kEtherTypeIpv4) return drop(port.counters.dropped_malformed);
   auto const packet = parse_ipv4_packet(ethernet->payload);
-  if (!packet) {
-    ++port.counters.dropped_malformed;
-    return;
-  }
+  if (!packet) return drop(port.counters.dropped_malformed);
   if (packet->source != port.address) return refuse_spoof(port, &*packet, now);
   Offload offload;
   if (!frame.vnet_header.empty()) {
     auto const parsed = parse_vnet_header(frame.vnet_header, *packet);
-    if (!parsed) {
-      ++port.counters.dropped_malformed;
-      return;
-    }
+    if (!parsed) return drop(port.counters.dropped_malformed);
     offload = *parsed;
   }
   std::size_t const count = Segmenter(*packet, offload).count();
@@ -65,10 +52,7 @@ void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
 
 void Forwarder::answer_arp(Port& port, ByteView payload, Instant now) {
   auto const request = parse_arp_request(payload);
-  if (!request) {
-    ++port.counters.dropped_malformed;
-    return;
-  }
+  if (!request) return drop(port.counters.dropped_malformed);
   bool const probe = request->sender.bits == 0;  // RFC 5227: is this address free?
   if (request->sender_mac != port.mac || (!probe && request->sender != port.address)) {
     return refuse_spoof(port, nullptr, now);
@@ -85,45 +69,33 @@ void Forwarder::forward(Outgoing& out) {
   if (Route const* const route = routes_.find(out.packet.destination)) {
     return forward_remote(out, *route);
   }
-  out.port.counters.dropped_no_route += out.count;
+  drop(out.port.counters.dropped_no_route, out.count);
+}
+
+Permit<FlowOut> const* Forwarder::ask(Outgoing& out, VmName const& vm, LabelName const& label,
+                                      LabelId label_id) {
+  FlowDetail const detail{out.port.vm.value(), vm.value(), out.port.label.value(), label.value(),
+                          &out.packet};
+  auto const* const permit =
+      out_permits_.find({out.port.id, out.port.label_id, label_id, out.packet.service()},
+                        out.packet.destination, detail, out.now);
+  if (permit == nullptr) drop(out.port.counters.dropped_policy, out.count);
+  return permit;
 }
 
 void Forwarder::forward_local(Outgoing& out, Port& to) {
   if (!fits_mtu(out, std::min(out.port.mtu, to.mtu))) return;
-  FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), to.vm.value(),
-                                      to.label.value(), out.packet);
-  trail_.set_detail(&detail);
-  Permit<FlowOut> const* const permit =
-      out_permits_.find({out.port.id, out.port.label_id, to.label_id, out.packet.service()},
-                        out.packet.destination, out.now);
-  trail_.set_detail(nullptr);
-  if (permit == nullptr) {
-    out.port.counters.dropped_policy += out.count;
-    return;
+  if (auto const* const permit = ask(out, to.vm, to.label, to.label_id)) {
+    pass_to_port(*permit, out, to);
   }
-  pass_to_port(*permit, out, to);
 }
 
 void Forwarder::forward_remote(Outgoing& out, Route const& route) {
-  if (out.packet.ttl < kTtlMin) {
-    out.port.counters.dropped_malformed += out.count;
-    return;
-  }
-  FlowDetail const detail = detail_of(out.port.vm.value(), out.port.label.value(), route.vm.value(),
-                                      route.label.value(), out.packet);
-  trail_.set_detail(&detail);
-  Permit<FlowOut> const* const permit =
-      out_permits_.find({out.port.id, out.port.label_id, route.label_id, out.packet.service()},
-                        out.packet.destination, out.now);
-  trail_.set_detail(nullptr);
-  if (permit == nullptr) {
-    out.port.counters.dropped_policy += out.count;
-    return;
-  }
-  if (out.now >= lease_until_) {
-    out.port.counters.dropped_lease += out.count;
-    return;
-  }
+  Counters& counters = out.port.counters;
+  if (out.packet.ttl < kTtlMin) return drop(counters.dropped_malformed, out.count);
+  auto const* const permit = ask(out, route.vm, route.label, route.label_id);
+  if (permit == nullptr) return;
+  if (out.now >= lease_until_) return drop(counters.dropped_lease, out.count);
   if (!fits_mtu(out, std::min(out.port.mtu, tunnel_mtu_))) return;
   // What a VM sends travels under its own label, whatever the label of the receiver is.
   Result<PathId> const path = out.port.label_id == route.label_id
@@ -131,7 +103,7 @@ void Forwarder::forward_remote(Outgoing& out, Route const& route) {
                                   : associations_.path(route.peer, out.port.label);
   Association* const association = path ? associations_.sender(*path, out.now) : nullptr;
   if (association == nullptr) {
-    out.port.counters.dropped_no_association += out.count;
+    drop(counters.dropped_no_association, out.count);
     if (path) outside_.association_wanted(route.peer, out.port.label, *path, out.now);
     return;
   }
@@ -144,7 +116,7 @@ bool Forwarder::fits_mtu(Outgoing& out, std::uint16_t mtu) {
             !out.offload.checksum_partial);
   std::size_t const bytes = Segmenter(out.packet, out.offload).bytes_max();
   if (bytes <= mtu) return true;
-  out.port.counters.dropped_malformed += out.count;
+  drop(out.port.counters.dropped_malformed, out.count);
   FragNeeded answer = make_fragmentation_needed(out.packet, mtu);
   auto header = make_ethernet_header(out.port.mac, kGateMac, kEtherTypeIpv4);
   std::array<iovec, 3> parts{iovec{}, iovec{header.data(), header.size()},
@@ -161,23 +133,14 @@ void Forwarder::pass_to_port(Permit<FlowOut> const& permit, Outgoing& out, Port&
   if (to.driver->offloads()) {
     std::array<iovec, 3> parts{iovec{}, iovec{},
                                iovec{out.packet.bytes.data(), out.packet.bytes.size()}};
-    if (deliver(to, out.packet, out.offload, parts, out.now)) {
-      to.counters.passed_out(out.count, out.packet.bytes.size(), out.now);
-    } else {
-      to.counters.dropped_full += out.count;
-    }
-    return;
+    return deliver(to, out.packet, out.offload, parts, out.count, out.now);
   }
   Segmenter const segmenter(out.packet, out.offload);
   for (std::size_t i = 0; i < segmenter.count(); ++i) {
     std::span<std::uint8_t> const bytes = std::span(segment_memory_).first(segmenter.bytes(i));
     segmenter.write(i, 0, bytes);
     std::array<iovec, 3> parts{iovec{}, iovec{}, iovec{bytes.data(), bytes.size()}};
-    if (deliver(to, out.packet, {}, parts, out.now)) {
-      to.counters.passed_out(1, bytes.size(), out.now);
-    } else {
-      ++to.counters.dropped_full;
-    }
+    deliver(to, out.packet, {}, parts, 1, out.now);
   }
 }
 
@@ -243,41 +206,28 @@ void Forwarder::open_batch(Instant now) {
 }
 
 void Forwarder::receive(Association& association, std::span<std::uint8_t> payload, Instant now) {
-  if (association.counters.packets_in == 0) associations_.note_received(association);
+  Counters& counters = association.counters;
+  if (counters.packets_in == 0) associations_.note_received(association);
   auto const inner = strip_esp_trailer(payload);
   if (inner && inner->empty()) return;  // a dummy packet, RFC 4303 §2.6
   auto const packet = inner ? parse_ipv4_packet(*inner)
                             : Parsed<Ipv4Packet>(tl::unexpected<PacketError>(inner.error()));
-  if (!packet) {
-    ++association.counters.dropped_malformed;
-    return;
-  }
-  if (now >= lease_until_) {
-    ++association.counters.dropped_lease;
-    return;
-  }
+  if (!packet) return drop(counters.dropped_malformed);
+  if (now >= lease_until_) return drop(counters.dropped_lease);
   // A member may speak for its own VMs of this label only, whatever it seals.
   Route const* const route = routes_.find(packet->source);
   if (route == nullptr || route->path != association.path()) {
     return refuse_source(association, *packet, now);
   }
   Port* const to = ports_.find(packet->destination);
-  if (to == nullptr) {
-    ++association.counters.dropped_no_route;
-    return;
-  }
-  FlowDetail const detail = detail_of(route->vm.value(), association.spec().label.value(),
-                                      to->vm.value(), to->label.value(), *packet);
-  trail_.set_detail(&detail);
-  Permit<FlowIn> const* const permit = in_permits_.find(
+  if (to == nullptr) return drop(counters.dropped_no_route);
+  FlowDetail const detail{route->vm.value(), to->vm.value(), association.spec().label.value(),
+                          to->label.value(), &*packet};
+  auto const* const permit = in_permits_.find(
       {association.id(), association.label(), to->id, to->label_id, packet->service()},
-      packet->source, now);
-  trail_.set_detail(nullptr);
-  if (permit == nullptr) {
-    ++association.counters.dropped_policy;
-    return;
-  }
-  association.counters.passed_in(1, packet->bytes.size(), now);
+      packet->source, detail, now);
+  if (permit == nullptr) return drop(counters.dropped_policy);
+  counters.passed_in(1, packet->bytes.size(), now);
   pass_inward(*permit, *to, *packet, now);
 }
 
@@ -288,12 +238,7 @@ void Forwarder::pass_inward(Permit<FlowIn> const& permit, Port& to, Ipv4Packet c
   SHAMON_ASSERT(permit.operation().to == to.id);
   if (!to.driver->offloads()) {
     std::array<iovec, 3> parts{iovec{}, iovec{}, iovec{packet.bytes.data(), packet.bytes.size()}};
-    if (deliver(to, packet, {}, parts, now)) {
-      to.counters.passed_out(1, packet.bytes.size(), now);
-    } else {
-      ++to.counters.dropped_full;
-    }
-    return;
+    return deliver(to, packet, {}, parts, 1, now);
   }
   if (to.coalescer.append(packet)) return;
   if (to.coalescer.empty()) {
@@ -308,26 +253,27 @@ void Forwarder::deliver_chain(Port& port, Instant now) {
   Coalescer::Chain const& chain = port.coalescer.take();
   std::array<iovec, kBatchPackets + 3> parts{};
   std::copy_n(chain.parts.begin(), chain.part_count, parts.begin() + 2);
-  if (deliver(port, chain.packet, chain.offload, std::span(parts).first(chain.part_count + 2),
-              now)) {
-    port.counters.passed_out(chain.packets, chain.ip_bytes, now);
-  } else {
-    port.counters.dropped_full += chain.packets;
-  }
+  deliver(port, chain.packet, chain.offload, std::span(parts).first(chain.part_count + 2),
+          chain.packets, now);
 }
 
-bool Forwarder::deliver(Port& port, Ipv4Packet const& packet, Offload const& offload,
-                        std::span<iovec> parts, Instant) {
+void Forwarder::deliver(Port& port, Ipv4Packet const& packet, Offload const& offload,
+                        std::span<iovec> parts, std::size_t count, Instant now) {
   auto header = make_ethernet_header(port.mac, kGateMac, kEtherTypeIpv4);
   parts[1] = {header.data(), header.size()};
-  return send_frame(port, make_vnet_header(offload, packet), parts);
+  std::size_t bytes = 0;
+  for (iovec const& part : parts.subspan(2)) bytes += part.iov_len;
+  if (!send_frame(port, make_vnet_header(offload, packet), parts)) {
+    return drop(port.counters.dropped_full, count);
+  }
+  port.counters.passed_out(count, bytes, now);
 }
 
 bool Forwarder::send_frame(Port& port, VnetHeader const& header, std::span<iovec> parts) {
   switch (port.driver->send(header, parts)) {
     case PortDriver::Outcome::done: return true;
     case PortDriver::Outcome::busy: return false;
-    case PortDriver::Outcome::closed: closed_.push_back(&port); return false;
+    case PortDriver::Outcome::closed: closed_.insert(&port); return false;
   }
   return false;
 }
@@ -358,11 +304,7 @@ void Forwarder::end_of_turn(Instant now) {
   }
   waiting_.clear();
   sealer_.flush(now);
-  std::vector<Port*> closed;
-  closed.swap(closed_);
-  std::sort(closed.begin(), closed.end());
-  closed.erase(std::unique(closed.begin(), closed.end()), closed.end());
-  for (Port* port : closed) outside_.port_closed(*port);
+  for (Port* port : std::exchange(closed_, {})) outside_.port_closed(*port);
 }
 
 void Forwarder::tell_repeats(Instant now) {

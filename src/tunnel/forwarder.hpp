@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "tunnel/association_table.hpp"
 #include "tunnel/flow_permits.hpp"
@@ -67,6 +68,9 @@ class Forwarder {
 
   void answer_arp(Port& port, ByteView payload, Instant now);
   void forward(Outgoing& out);
+  /// The permit for a packet to the VM of that label; without one the packet is counted.
+  Permit<FlowOut> const* ask(Outgoing& out, VmName const& vm, LabelName const& label,
+                             LabelId label_id);
   void forward_local(Outgoing& out, Port& to);
   void forward_remote(Outgoing& out, Route const& route);
   /// Lowers the MSS of a SYN; answers a packet that is too big (RFC 1191) and counts it.
@@ -81,8 +85,9 @@ class Forwarder {
 
   void refuse_spoof(Port& port, Ipv4Packet const* packet, Instant now);
   void deliver_chain(Port& port, Instant now);
-  bool deliver(Port& port, Ipv4Packet const& packet, Offload const& offload, std::span<iovec> parts,
-               Instant now);
+  /// Sends parts[2..], which stand for `count` packets, with the headers that go in front.
+  void deliver(Port& port, Ipv4Packet const& packet, Offload const& offload, std::span<iovec> parts,
+               std::size_t count, Instant now);
   bool send_frame(Port& port, VnetHeader const& header, std::span<iovec> parts);
 
   Monitor& monitor_;
@@ -102,7 +107,7 @@ class Forwarder {
   std::array<Opened, kBatchPackets> opened_{};
   std::size_t job_count_ = 0;
   std::vector<Port*> waiting_;  ///< ports with a chain to deliver
-  std::vector<Port*> closed_;
+  std::set<Port*> closed_;
   std::vector<std::uint8_t> segment_memory_;
   std::map<AssociationId, FoldedAudit> foreign_sources_;
 };

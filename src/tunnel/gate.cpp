@@ -5,6 +5,9 @@
 
 #include <sys/epoll.h>
 
+#include "base/clock.hpp"
+#include "tunnel/gate_statistics.hpp"
+
 namespace shamon {
 
 namespace {
@@ -18,17 +21,19 @@ std::uint64_t tag_of(Port const& port) noexcept {
 
 }  // namespace
 
-Result<std::unique_ptr<Gate>> Gate::create(Underlay underlay, ControlServer control) {
+Result<std::unique_ptr<Gate>> Gate::create(Underlay underlay, std::uint16_t underlay_mtu,
+                                           ControlServer control) {
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return fail_errno("epoll_create1");
-  std::unique_ptr<Gate> gate(new Gate(std::move(underlay), std::move(control), std::move(epoll)));
+  std::unique_ptr<Gate> gate(
+      new Gate(std::move(underlay), underlay_mtu, std::move(control), std::move(epoll)));
   Status watched = gate->watch(gate->underlay_.fd(), kUnderlayTag, EPOLLIN, true);
   if (watched) watched = gate->watch(gate->control_.listen_fd(), kListenTag, EPOLLIN, true);
   if (!watched) return pass(watched);
   return gate;
 }
 
-Gate::Gate(Underlay underlay, ControlServer control, UniqueFd epoll)
+Gate::Gate(Underlay underlay, std::uint16_t underlay_mtu, ControlServer control, UniqueFd epoll)
     : underlay_(std::move(underlay)),
       control_(std::move(control)),
       epoll_(std::move(epoll)),
@@ -46,7 +51,7 @@ Gate::Gate(Underlay underlay, ControlServer control, UniqueFd epoll)
            },
            [this](Port& port) { remove_port(port, "the other side is gone"); }, &read_wall_clock}),
       port_buffer_(kPortBufferBytes) {
-  forwarder_.set_tunnel_mtu(esp_inner_mtu(underlay_.mtu()));
+  forwarder_.set_tunnel_mtu(esp_inner_mtu(underlay_mtu));
 }
 
 Status Gate::watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept {

@@ -11,7 +11,8 @@ namespace shamon {
 
 class Gate {
  public:
-  static Result<std::unique_ptr<Gate>> create(Underlay underlay, ControlServer control);
+  static Result<std::unique_ptr<Gate>> create(Underlay underlay, std::uint16_t underlay_mtu,
+                                              ControlServer control);
   Gate(Gate const&) = delete;
   Gate& operator=(Gate const&) = delete;
 
@@ -19,7 +20,7 @@ class Gate {
   Status run(int stop);
 
  private:
-  Gate(Underlay underlay, ControlServer control, UniqueFd epoll);
+  Gate(Underlay underlay, std::uint16_t underlay_mtu, ControlServer control, UniqueFd epoll);
 
   // The loop.
   Status watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept;

@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "label/label_name.hpp"
+#include "policy/decision_text.hpp"
 #include "tunnel/gate.hpp"
+#include "tunnel/gate_statistics.hpp"
 
 namespace shamon {
 

@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ipv4_text.hpp"
 #include "crypto/aead.hpp"
 #include "tunnel/gate.hpp"
+#include "tunnel/interface_mtu.hpp"
 #include "tunnel/sandbox.hpp"
 
 namespace {
@@ -113,8 +115,8 @@ Status run(Options const& options) {
   if (!underlay) return pass(underlay);
   Result<ControlServer> control = ControlServer::listen(options.control, options.control_uid);
   if (!control) return pass(control);
-  std::uint16_t const mtu = underlay->mtu();
-  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), *std::move(control));
+  std::uint16_t const mtu = interface_mtu(options.listen.address);
+  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), mtu, *std::move(control));
   if (!gate) return pass(gate);
   if (Status boxed = enter_sandbox(options.sandbox); !boxed) return boxed;
   std::fprintf(stderr, "shamon-gate: ready on %s (MTU %u, %s), control %s\n",

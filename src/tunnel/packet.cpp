@@ -48,23 +48,6 @@ bool parse_transport(Cursor& in, Ipv4Packet& packet) noexcept {
 
 }  // namespace
 
-char const* to_string(PacketFault fault) noexcept {
-  switch (fault) {
-    case PacketFault::truncated: return "truncated";
-    case PacketFault::not_ipv4: return "not IPv4";
-    case PacketFault::bad_header_bytes: return "bad header length";
-    case PacketFault::bad_total_bytes: return "bad total length";
-    case PacketFault::bad_checksum: return "bad header checksum";
-    case PacketFault::fragment: return "fragment";
-    case PacketFault::bad_transport: return "bad transport header";
-    case PacketFault::bad_offload: return "bad offload header";
-    case PacketFault::bad_arp: return "bad ARP";
-    case PacketFault::bad_esp: return "bad ESP";
-    case PacketFault::not_esp: return "not ESP";
-  }
-  return "?";
-}
-
 Parsed<EthernetFrame> parse_ethernet(std::span<std::uint8_t> frame) noexcept {
   Cursor in(frame);
   EthernetFrame result;

@@ -26,7 +26,6 @@ enum class PacketFault : std::uint8_t {
   bad_esp,  ///< too short, wrong multiple, wrong padding
   not_esp,  ///< non-ESP marker or keepalive of RFC 3948 §2
 };
-char const* to_string(PacketFault fault) noexcept;
 
 struct PacketError {
   PacketFault fault;
@@ -40,9 +39,6 @@ inline tl::unexpected<PacketError> packet_fault(PacketFault fault, std::size_t o
 
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
-inline constexpr std::uint8_t kProtocolIcmp = 1;
-inline constexpr std::uint8_t kProtocolTcp = 6;
-inline constexpr std::uint8_t kProtocolUdp = 17;
 
 struct EthernetFrame {
   MacAddress destination;

@@ -5,11 +5,8 @@
 #include <cstring>
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <linux/if.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 
 namespace shamon {
 
@@ -17,25 +14,6 @@ namespace {
 
 constexpr int kSocketBufferBytes = 4 << 20;
 constexpr std::size_t kReceiveBytes = 65536;
-
-std::uint16_t mtu_of_address(int socket, Ipv4 address) {
-  std::uint16_t result = 1500;
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return result;
-  for (ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET) continue;
-    sockaddr_in found{};
-    std::memcpy(&found, at->ifa_addr, sizeof found);
-    if (ntohl(found.sin_addr.s_addr) != address.bits) continue;
-    ifreq request{};
-    std::strncpy(request.ifr_name, at->ifa_name, sizeof request.ifr_name - 1);
-    if (::ioctl(socket, SIOCGIFMTU, &request) == 0 && request.ifr_mtu >= kMtuMin) {
-      result = static_cast<std::uint16_t>(std::min<int>(request.ifr_mtu, kMtuMax));
-    }
-  }
-  ::freeifaddrs(list);
-  return result;
-}
 
 void set_option(int fd, int level, int option, int value) noexcept {
   // Every one of these only makes things faster; without it the socket works too.
@@ -63,8 +41,7 @@ struct Underlay::Buffers {
   std::array<Run, kUnderlayReceives> runs{};
 };
 
-Underlay::Underlay(UniqueFd fd, std::uint16_t mtu)
-    : fd_(std::move(fd)), mtu_(mtu), buffers_(std::make_unique<Buffers>()) {}
+Underlay::Underlay(UniqueFd fd) : fd_(std::move(fd)), buffers_(std::make_unique<Buffers>()) {}
 Underlay::Underlay(Underlay&&) noexcept = default;
 Underlay& Underlay::operator=(Underlay&&) noexcept = default;
 Underlay::~Underlay() = default;
@@ -74,7 +51,7 @@ Result<Underlay> Underlay::bind(Endpoint local) {
   if (!fd) return fail_errno("underlay socket");
   sockaddr_in const address = to_sockaddr(local);
   if (::bind(fd.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
-    return fail_errno("bind " + to_string(local));
+    return fail_errno("bind " + to_string(local.address) + " UDP " + std::to_string(local.port));
   }
   set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, kSocketBufferBytes);
   set_option(fd.get(), SOL_SOCKET, SO_SNDBUF, kSocketBufferBytes);
@@ -83,8 +60,7 @@ Result<Underlay> Underlay::bind(Endpoint local) {
   set_option(fd.get(), SOL_UDP, UDP_GRO, 1);
   // The outer packet is never fragmented: a fragment would lose its whole datagram with it.
   set_option(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
-  std::uint16_t const mtu = mtu_of_address(fd.get(), local.address);
-  return Underlay(std::move(fd), mtu);
+  return Underlay(std::move(fd));
 }
 
 bool Underlay::send(Endpoint peer, std::span<std::uint8_t> bytes,

@@ -21,8 +21,6 @@ class Underlay {
   static Result<Underlay> bind(Endpoint local);
 
   int fd() const noexcept { return fd_.get(); }
-  /// Of the interface that has the local address; 1500 if it cannot be told.
-  std::uint16_t mtu() const noexcept { return mtu_; }
 
   /// Sends `bytes` as datagrams of `segment_bytes`, the last one maybe smaller. False if the
   /// kernel did not take them: the datagrams are gone.
@@ -38,9 +36,8 @@ class Underlay {
 
  private:
   struct Buffers;
-  Underlay(UniqueFd fd, std::uint16_t mtu);
+  explicit Underlay(UniqueFd fd);
   UniqueFd fd_;
-  std::uint16_t mtu_;
   std::unique_ptr<Buffers> buffers_;
 
  public:

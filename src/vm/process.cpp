@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/assert.hpp"
+#include "base/file.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/cursor.hpp"
+#include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
 
 namespace shamon::netns {

@@ -7,14 +7,19 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
+#include "base/ipv4_text.hpp"
 #include "policy/source.hpp"
-#include "tunnel/tap/tap_port.hpp"
 
 namespace shamon::netns {
 
@@ -51,6 +56,18 @@ pid_t spawn(std::string const& command, std::string const& ns, int output) {
 MacAddress mac_of(Ipv4 address) {
   auto byte = [&](int shift) { return static_cast<std::uint8_t>(address.bits >> shift); };
   return {{0x02, 0x00, byte(24), byte(16), byte(8), byte(0)}};
+}
+
+/// In the caller's network namespace; the device exists as long as its descriptor is open.
+Result<UniqueFd> create_tap(std::string const& name) {
+  UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!tap) return fail_errno("open /dev/net/tun");
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return fail(Errc::too_large, "TAP name too long");
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) return fail_errno("TUNSETIFF " + name);
+  return tap;
 }
 
 UniqueFd create_tap_in(std::string const& ns, std::string const& device) {

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
+#include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
 #include "tunnel/packet_fixture.hpp"
 

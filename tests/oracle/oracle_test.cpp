@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "oracle/naive_decide.hpp"
 #include "policy/decide.hpp"
+#include "policy/decision_text.hpp"
 #include "policy/source.hpp"
 
 namespace shamon::oracle {

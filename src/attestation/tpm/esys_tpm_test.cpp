@@ -5,7 +5,9 @@
 #include "attestation/tpm.hpp"
 #include "attestation/tpm/swtpm_fixture.hpp"
 #include "attestation/vtpm_provision.hpp"
-#include "base/fd.hpp"
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "crypto/hash.hpp"
 #include "measurement/quote.hpp"
 

@@ -6,6 +6,7 @@
 #include "attestation/appraisal.hpp"
 #include "attestation/soft_tpm.hpp"
 #include "attestation/tpm/swtpm_fixture.hpp"
+#include "base/file.hpp"
 #include "measurement/verify_logs.hpp"
 
 namespace shamon {

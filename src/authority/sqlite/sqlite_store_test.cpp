@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "authority/test_machine.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

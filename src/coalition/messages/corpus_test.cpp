@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "coalition/bridge_frame.hpp"
 #include "coalition/messages/every_message.hpp"
 #include "coalition/messages/examples.hpp"

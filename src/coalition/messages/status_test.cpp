@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/encoding.hpp"
 #include "coalition/messages/bridge.hpp"
 #include "coalition/messages/join.hpp"
 

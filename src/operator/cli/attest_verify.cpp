@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "measurement/limits.hpp"
 #include "measurement/pcr_text.hpp"
 #include "measurement/verify_logs.hpp"

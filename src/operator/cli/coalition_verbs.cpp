@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <iostream>
 
+#include "base/clock.hpp"
+#include "base/time_text.hpp"
 #include "coalition/messages/operator.hpp"
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 

@@ -8,7 +8,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "operator/cli/attest_verify.hpp"
 
 namespace shamon {

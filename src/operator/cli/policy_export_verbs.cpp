@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/cli/policy_file.hpp"

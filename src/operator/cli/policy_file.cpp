@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/output.hpp"
 #include "policy/limits.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/policy_verbs.hpp"
 
 namespace shamon {

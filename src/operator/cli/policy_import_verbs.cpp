@@ -4,7 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "policy/import/limits.hpp"

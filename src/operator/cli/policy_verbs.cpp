@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/cli/policy_export_verbs.hpp"
@@ -13,6 +13,7 @@
 #include "operator/cli/policy_import_verbs.hpp"
 #include "operator/cli/policy_union_verbs.hpp"
 #include "policy/decide.hpp"
+#include "policy/decision_text.hpp"
 #include "policy/document.hpp"
 #include "policy/membership.hpp"
 #include "policy/service.hpp"

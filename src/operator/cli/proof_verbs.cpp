@@ -5,7 +5,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "base/fd.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "base/time_text.hpp"
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "trust/engine.hpp"
 #include "trust/proof.hpp"
 

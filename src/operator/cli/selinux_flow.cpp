@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "base/time.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/input_file.hpp"

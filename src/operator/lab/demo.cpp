@@ -7,6 +7,8 @@
 #include <signal.h>
 
 #include "attestation/appraisal.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
 #include "measurement/event_log.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/lab/observer.hpp"

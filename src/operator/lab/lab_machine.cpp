@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "attestation/measured_log.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/process.hpp"
 
 namespace shamon {

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 
+#include "base/ipv4_text.hpp"
 #include "base/process.hpp"
 #include "base/vm_mac.hpp"
 

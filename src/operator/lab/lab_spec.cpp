@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/ipv4_text.hpp"
 #include "config/toml_table.hpp"
 
 namespace shamon {

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "base/process.hpp"
 
 namespace shamon {

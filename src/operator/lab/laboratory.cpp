@@ -10,6 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "base/process.hpp"
 #include "coalition/messages/operator.hpp"
 

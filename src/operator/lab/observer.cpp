@@ -3,6 +3,9 @@
 #include <sstream>
 #include <thread>
 
+#include "base/clock.hpp"
+#include "base/file.hpp"
+
 namespace shamon {
 
 template <class Message>

@@ -1,6 +1,7 @@
 #include "policy/export/selinux_names.hpp"
 
 #include "base/bytes.hpp"
+#include "base/encoding.hpp"
 
 namespace shamon {
 namespace {

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "policy/language/level_words.hpp"
 #include "policy/language/spelling.hpp"
 
 namespace shamon {

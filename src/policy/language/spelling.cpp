@@ -1,6 +1,7 @@
 #include "policy/language/spelling.hpp"
 
 #include "base/bytes.hpp"
+#include "base/encoding.hpp"
 #include "base/ids.hpp"
 #include "base/utf8.hpp"
 #include "label/label_name.hpp"

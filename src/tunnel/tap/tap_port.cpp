@@ -77,15 +77,4 @@ Result<std::unique_ptr<PortDriver>> make_tap_port(UniqueFd descriptor) {
   return std::make_unique<TapPort>(std::move(descriptor));
 }
 
-Result<UniqueFd> create_tap(std::string const& name) {
-  UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  if (!tap) return fail_errno("open /dev/net/tun");
-  ifreq request{};
-  if (name.size() >= sizeof request.ifr_name) return fail(Errc::too_large, "TAP name too long");
-  std::memcpy(request.ifr_name, name.data(), name.size());
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) return fail_errno("TUNSETIFF " + name);
-  return tap;
-}
-
 }  // namespace shamon

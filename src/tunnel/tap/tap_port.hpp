@@ -9,8 +9,4 @@ namespace shamon {
 /// Errors: `invalid` if the descriptor is not such a TAP; `system`.
 Result<std::unique_ptr<PortDriver>> make_tap_port(UniqueFd descriptor);
 
-/// Creates the TAP `name` in the caller's network namespace, for whoever hands ports to the gate.
-/// Needs CAP_NET_ADMIN. The device exists as long as its descriptor is open.
-Result<UniqueFd> create_tap(std::string const& name);
-
 }  // namespace shamon

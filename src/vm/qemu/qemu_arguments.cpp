@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ipv4_text.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/ipv4_text.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.hpp"
 #include "vm/limits.hpp"
 #include "vm/qemu/qemu_arguments.hpp"
 #include "vm/qemu/qemu_vm.hpp"

@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "monitor/permit_fixture.hpp"
 #include "vm/qemu/qemu_arguments.hpp"
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {

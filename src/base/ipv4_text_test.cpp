@@ -1,10 +1,10 @@
-#include "base/ipv4.hpp"
+#include "base/ipv4_text.hpp"
 
 #include <gtest/gtest.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "base/ids.hpp"
-#include "base/time.hpp"
+#include "base/time_text.hpp"
 
 namespace shamon {
 namespace {

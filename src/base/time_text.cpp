@@ -1,4 +1,4 @@
-#include "base/time.hpp"
+#include "base/time_text.hpp"
 
 #include <cstdio>
 
@@ -20,18 +20,6 @@ std::string to_iso8601(WallTime time) {
                 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
                 static_cast<int>(ms));
   return buffer;
-}
-
-Instant read_monotonic_clock() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return {static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec};
-}
-
-WallTime read_wall_clock() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return {static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000};
 }
 
 }  // namespace shamon
