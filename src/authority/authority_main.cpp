@@ -12,6 +12,7 @@
 #include "authority/sqlite/sqlite_store.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "config/service_manager.hpp"
 
 namespace shamon {

@@ -9,10 +9,10 @@ namespace shamon {
 
 struct Label {
   LabelName name;
-  TypeSet share;       ///< STE types
-  TypeSet wall;        ///< Chinese Wall types; the STE types unless the policy says otherwise
-  Levels levels;       ///< kept for flow analysis; not yet part of the decision
-  bool guard = false;  ///< trusted to sit between labels that must not talk directly
+  TypeSet share;  ///< STE types
+  TypeSet wall;   ///< Chinese Wall types; the STE types unless the policy says otherwise
+  Levels levels;
+  bool guard = false;  ///< trusted to stand between others: talks to them over `allow` only
 };
 
 }  // namespace shamon

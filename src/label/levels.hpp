@@ -22,8 +22,13 @@ struct Levels {
 /// True if `a` is at least `b` in rank and has all of its categories. A partial order.
 bool dominates(Level a, Level b) noexcept;
 
+/// What keeps information from flowing; `none`: nothing does.
+enum class LevelBar : std::uint8_t { none, secrecy, integrity };
+
 /// No read up and no write down in secrecy, no write up in integrity: information may flow if
 /// the receiver's secrecy dominates the sender's, and the sender's integrity the receiver's.
+/// Secrecy is told if both stand in the way.
+LevelBar bar_between(Levels const& from, Levels const& to) noexcept;
 bool may_flow(Levels const& from, Levels const& to) noexcept;
 
 }  // namespace shamon

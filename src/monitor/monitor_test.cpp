@@ -136,6 +136,34 @@ TEST_F(MonitorTest, TheWallHoldsFromPermitToStop) {
   EXPECT_FALSE(monitor_.running().test(id("red").value()));
 }
 
+TEST_F(MonitorTest, TheWallHoldsAcrossSuspendAndResume) {
+  EXPECT_EQ(start("r", "red"), Reason::no_wall);
+  EXPECT_EQ(start("b", "blue"), Reason::chinese_wall);
+  stop("r");  // suspended: its memory is a file, and nothing of it runs
+  EXPECT_EQ(start("b", "blue"), Reason::no_wall);
+  EXPECT_EQ(start("r", "red"), Reason::chinese_wall) << "resuming is a start";
+  stop("b");
+  EXPECT_EQ(start("r", "red"), Reason::no_wall);
+  EXPECT_EQ(start("b", "blue"), Reason::chinese_wall);
+}
+
+TEST_F(MonitorTest, TheWallHoldsAcrossMigration) {
+  HostName const peer("shype2");
+  auto leaves = [&] { return VmMigrate{VmName("r"), id("red"), peer, false, true}; };
+  auto arrives = [&] { return VmMigrate{VmName("r"), id("red"), peer, true, true}; };
+  EXPECT_EQ(start("r", "red"), Reason::no_wall);
+  EXPECT_EQ(ask(leaves()), Reason::label_known);
+  EXPECT_EQ(start("b", "blue"), Reason::chinese_wall) << "until it has left it runs here";
+  stop("r");
+  EXPECT_EQ(start("b", "blue"), Reason::no_wall);
+  EXPECT_EQ(ask(arrives()), Reason::chinese_wall) << "nor may it come back";
+  stop("b");
+  EXPECT_EQ(ask(arrives()), Reason::no_wall);
+  EXPECT_EQ(start("b", "blue"), Reason::chinese_wall) << "what is arriving counts";
+  stop("r");  // the transfer failed
+  EXPECT_EQ(start("b", "blue"), Reason::no_wall);
+}
+
 TEST_F(MonitorTest, AnIncomingMigrationReservesItsLabel) {
   EXPECT_EQ(ask(VmMigrate{VmName("r"), id("red"), HostName("h"), true, true}), Reason::no_wall);
   EXPECT_EQ(start("b", "blue"), Reason::chinese_wall);

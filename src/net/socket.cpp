@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/ipv4_text.hpp"
 #include "net/limits.hpp"
 
 namespace shamon {

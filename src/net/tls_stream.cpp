@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "base/cursor.hpp"
+#include "base/ipv4_text.hpp"
 #include "net/channel.hpp"
 #include "net/limits.hpp"
 #include "net/socket.hpp"

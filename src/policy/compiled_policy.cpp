@@ -76,15 +76,19 @@ Status index_names(Tables& tables) {
   return fail(Errc::invalid, "label " + name(*twice).value() + " is there twice");
 }
 
-void fill_common_types(Tables& tables) {
+void fill_pairs(Tables& tables) {
   auto const& labels = tables.rules.labels;
   std::size_t const count = labels.size();
   tables.pairs.assign(count * count, PairCell{});
   for (std::size_t a = 0; a < count; ++a) {
     tables.known.set(a);
     for (std::size_t b = 0; b < count; ++b) {
-      tables.pairs[a * count + b].common_type =
-          have_common_type(labels[a].label.share, labels[b].label.share);
+      Label const& from = labels[a].label;
+      Label const& to = labels[b].label;
+      PairCell& cell = tables.pairs[a * count + b];
+      cell.common_type = have_common_type(from.share, to.share);
+      cell.guarded = a != b && (from.guard || to.guard);
+      cell.bar = bar_between(from.levels, to.levels);
     }
   }
 }
@@ -147,7 +151,7 @@ Result<CompiledPolicy> compile(PolicyRules rules) {
   auto tables = std::make_unique<Tables>();
   tables->rules = std::move(rules);
   if (auto indexed = index_names(*tables); !indexed) return pass(indexed);
-  fill_common_types(*tables);
+  fill_pairs(*tables);
   if (auto filled = fill_service_rules(*tables); !filled) return pass(filled);
   return CompiledPolicy(std::move(tables));
 }

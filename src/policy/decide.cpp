@@ -26,33 +26,69 @@ bool matches(ServiceRule const& rule, std::uint32_t key, std::uint32_t reply_key
   return (to_port | (from_port & static_cast<unsigned>(rule.either_port))) != 0;
 }
 
-/// STE alone: shared memory and events inform both sides, so no `allow` can help.
-Decision decide_sharing(Request const& request, Tables const& tables) noexcept {
-  StatementId const statement = statement_of(tables, request.subject);
-  if (!tables.pair(request.subject, request.object).common_type) {
-    return deny(Reason::no_common_type, statement);
-  }
+/// By the guard's own statement.
+Decision deny_beside_guard(Request const& request, Tables const& tables) noexcept {
+  bool const subject = tables.rules.labels[request.subject.value()].label.guard;
+  return deny(Reason::guard_interface,
+              statement_of(tables, subject ? request.subject : request.object));
+}
+
+/// What is granted, unless levels keep information from going one of these ways.
+Decision unless_barred(Decision granted, LevelBar there, LevelBar back, Request const& request,
+                       Tables const& tables) noexcept {
+  if (there == LevelBar::none && back == LevelBar::none) return granted;
+  bool const secrecy = there == LevelBar::secrecy || back == LevelBar::secrecy;
+  return deny(secrecy ? Reason::secrecy : Reason::integrity, statement_of(tables, request.subject));
+}
+
+Decision allow_for_type(Request const& request, Tables const& tables) noexcept {
   bool const same = request.subject == request.object;
-  return allow(same ? Reason::same_label : Reason::common_type, statement);
+  return allow(same ? Reason::same_label : Reason::common_type,
+               statement_of(tables, request.subject));
+}
+
+/// A common type, and levels that let each side be informed of the other: no `allow` can help.
+Decision decide_both_ways(Request const& request, Tables const& tables) noexcept {
+  PairCell const& there = tables.pair(request.subject, request.object);
+  PairCell const& back = tables.pair(request.object, request.subject);
+  if (!there.common_type) {
+    return deny(Reason::no_common_type, statement_of(tables, request.subject));
+  }
+  return unless_barred(allow_for_type(request, tables), there.bar, back.bar, request, tables);
+}
+
+/// Shared memory and events. INVARIANT(narrow-guards): a guard has neither with another label.
+Decision decide_sharing(Request const& request, Tables const& tables) noexcept {
+  bool const guarded = tables.pair(request.subject, request.object).guarded;
+  return guarded ? deny_beside_guard(request, tables) : decide_both_ways(request, tables);
 }
 
 /// A VM may have what carries its own label, even if that label shares with nobody: a disk or a TPM
-/// is part of the one VM it is given to.
+/// is part of the one VM it is given to. A device is no subject, so that a guard may have one too.
 Decision decide_device(Request const& request, Tables const& tables) noexcept {
-  if (request.subject == request.object) {
-    return allow(Reason::same_label, statement_of(tables, request.subject));
-  }
-  return decide_sharing(request, tables);
+  bool const own = request.subject == request.object;
+  return own ? allow_for_type(request, tables) : decide_both_ways(request, tables);
 }
 
+/// INVARIANT(levels-hold): but for what an `allow` names to or from a guard, nothing flows to lower
+/// secrecy or to higher integrity.
 Decision decide_flow(Request const& request, Tables const& tables) noexcept {
   PairCell const& cell = tables.pair(request.subject, request.object);
-  if (cell.common_type || cell.rule_count == 0) return decide_sharing(request, tables);
+  LevelBar const bar = cell.guarded ? LevelBar::none : cell.bar;
+  if (cell.common_type && !cell.guarded) {
+    return unless_barred(allow_for_type(request, tables), bar, LevelBar::none, request, tables);
+  }
+  if (cell.rule_count == 0) {
+    if (cell.guarded) return deny_beside_guard(request, tables);
+    return deny(Reason::no_common_type, statement_of(tables, request.subject));
+  }
   ServiceRule const* const first = &tables.service_rules[cell.first_rule];
   std::uint32_t const key = service_key(request.service.protocol, request.service.port);
   std::uint32_t const reply = service_key(request.service.protocol, request.service.source_port);
   for (ServiceRule const* rule = first; rule != first + cell.rule_count; ++rule) {
-    if (matches(*rule, key, reply)) return allow(Reason::allow_statement, rule->statement);
+    if (!matches(*rule, key, reply)) continue;
+    Decision const granted = allow(Reason::allow_statement, rule->statement);
+    return unless_barred(granted, bar, LevelBar::none, request, tables);
   }
   return deny(Reason::service_not_allowed, first->statement);
 }

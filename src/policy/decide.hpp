@@ -11,8 +11,8 @@ namespace shamon {
 
 enum class Operation : std::uint8_t {
   flow,           ///< information from subject to object over a service
-  share_memory,   ///< subject's memory mapped by object: STE both ways
-  bind_event,     ///< event channel between the two: STE both ways
+  share_memory,   ///< subject's memory mapped by object: informs both
+  bind_event,     ///< event channel between the two: informs both
   start,          ///< subject starts on this machine, beside `running`
   associate,      ///< a security association carrying the subject label to a peer
   assign_device,  ///< subject label uses a resource that carries the object label; its own always
@@ -67,7 +67,8 @@ enum class Reason : std::uint8_t {
   peer_not_attested = 22,
   policy_incompatible = 23,
   policy_not_newer = 24,
-  label_changed = 25,  ///< the VM already runs under another label
+  label_changed = 25,    ///< the VM already runs under another label
+  guard_interface = 26,  ///< between a guard and another label only `allow` grants, and only flows
 };
 
 struct Decision {

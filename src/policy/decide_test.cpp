@@ -113,7 +113,7 @@ TEST_F(Decide, MemoryEventsAndDevicesNeedACommonTypeWhateverIsAllowed) {
     EXPECT_TRUE(ask(operation, "green", "grass").allowed()) << to_string(operation);
     EXPECT_TRUE(ask(operation, "grass", "green").allowed()) << to_string(operation);
     EXPECT_TRUE(ask(operation, "green", "green").allowed()) << to_string(operation);
-    EXPECT_EQ(ask(operation, "scrubber", "results").reason, Reason::no_common_type);
+    EXPECT_EQ(ask(operation, "red", "results").reason, Reason::no_common_type);
     bool const own = operation == Operation::assign_device;  // a VM's own disk is no sharing
     EXPECT_EQ(ask(operation, "hermit", "hermit").reason,
               own ? Reason::same_label : Reason::no_common_type);
@@ -179,6 +179,130 @@ TEST_F(Decide, AnUnknownOperationIsDenied) {
   Decision const decision = ask(static_cast<Operation>(200), "green", "green");
   EXPECT_FALSE(decision.allowed());
   EXPECT_EQ(decision.reason, Reason::unknown_operation);
+}
+
+constexpr char kLevels[] = R"(coalition levels revision 1
+type t_t
+category a b
+label open { share t_t }
+label secret { share t_t  secrecy secret }
+label secret_a { share t_t  secrecy secret {a} }
+label open_b { share t_t  secrecy open {b} }
+label high { share t_t  integrity high }
+label high_a { share t_t  integrity high {a} }
+label apart { secrecy internal  integrity medium }
+label apart_too { secrecy internal  integrity medium }
+label guard_low { share t_t  guard }
+label guard_top { share t_t  secrecy secret {a b}  integrity high {a b}  guard }
+allow open -> apart udp/1
+allow apart <-> apart_too
+allow apart -> open udp/1
+allow secret -> guard_low udp/1
+allow guard_low -> high udp/1
+allow guard_top <-> guard_low icmp6
+)";
+
+struct LevelRow {
+  char const* from;
+  char const* to;
+  Service service;
+  Reason reason;
+  std::uint32_t line;
+};
+
+class DecideLevels : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto build = build_policy("levels.policy", kLevels);
+    ASSERT_TRUE(build) << build.error().front().describe();
+    policy_ = std::move(build->compiled);
+  }
+  Decision ask(Operation operation, char const* a, char const* b, Service service = {}) const {
+    LabelId const from = *policy_.find_label(LabelName(a));
+    LabelId const to = *policy_.find_label(LabelName(b));
+    return decide({operation, from, to, service, policy_.revision(), nullptr}, policy_);
+  }
+  CompiledPolicy policy_;
+};
+
+TEST_F(DecideLevels, AFlowNeedsLevelsBesidesTheGrant) {
+  LevelRow const rows[] = {
+      {"open", "secret", {}, Reason::common_type, 4},
+      {"secret", "open", {}, Reason::secrecy, 5},
+      {"secret", "secret_a", {}, Reason::common_type, 5},
+      {"secret_a", "secret", {}, Reason::secrecy, 6},
+      {"secret_a", "open_b", {}, Reason::secrecy, 6},
+      {"open_b", "secret_a", {}, Reason::secrecy, 7},
+      {"high", "open", {}, Reason::common_type, 8},
+      {"open", "high", {}, Reason::integrity, 4},
+      {"high_a", "high", {}, Reason::common_type, 9},
+      {"high", "high_a", {}, Reason::integrity, 8},
+      {"secret", "high", {}, Reason::secrecy, 5},
+      {"secret", "secret", {}, Reason::same_label, 5},
+      {"open", "apart", {17, 1}, Reason::integrity, 4},
+      {"open", "apart", {17, 2}, Reason::service_not_allowed, 14},
+      {"apart", "open", {17, 1}, Reason::secrecy, 10},
+      {"apart", "apart_too", {6, 1}, Reason::allow_statement, 15},
+  };
+  for (auto const& row : rows) {
+    Decision const decision = ask(Operation::flow, row.from, row.to, row.service);
+    std::string const what = std::string(row.from) + " -> " + row.to;
+    EXPECT_EQ(decision.reason, row.reason) << what << ": " << to_string(decision.reason);
+    bool const granted = row.reason == Reason::common_type || row.reason == Reason::same_label ||
+                         row.reason == Reason::allow_statement;
+    EXPECT_EQ(decision.allowed(), granted) << what;
+    EXPECT_EQ(policy_.origin(decision.statement).line, row.line) << what;
+  }
+}
+
+TEST_F(DecideLevels, AGuardTalksOverAllowOnlyAndThereWithoutLevels) {
+  LevelRow const rows[] = {
+      {"open", "guard_low", {}, Reason::guard_interface, 12},
+      {"guard_low", "open", {}, Reason::guard_interface, 12},
+      {"guard_top", "open", {}, Reason::guard_interface, 13},
+      {"secret", "guard_low", {17, 1}, Reason::allow_statement, 17},
+      {"secret", "guard_low", {17, 2}, Reason::service_not_allowed, 17},
+      {"guard_low", "secret", {17, 1}, Reason::guard_interface, 12},
+      {"guard_low", "high", {17, 1}, Reason::allow_statement, 18},
+      {"guard_top", "guard_low", {58, 0}, Reason::allow_statement, 19},
+      {"guard_low", "guard_top", {58, 0}, Reason::allow_statement, 19},
+      {"guard_low", "guard_top", {1, 0}, Reason::service_not_allowed, 19},
+      {"guard_low", "guard_low", {6, 1}, Reason::same_label, 12},
+  };
+  for (auto const& row : rows) {
+    Decision const decision = ask(Operation::flow, row.from, row.to, row.service);
+    std::string const what = std::string(row.from) + " -> " + row.to;
+    EXPECT_EQ(decision.reason, row.reason) << what << ": " << to_string(decision.reason);
+    EXPECT_EQ(policy_.origin(decision.statement).line, row.line) << what;
+  }
+}
+
+TEST_F(DecideLevels, WhatInformsBothSidesNeedsLevelsBothWays) {
+  struct {
+    char const* a;
+    char const* b;
+    Reason sharing, device;
+  } const rows[] = {
+      {"open", "open", Reason::same_label, Reason::same_label},
+      {"open", "secret", Reason::secrecy, Reason::secrecy},
+      {"secret", "open", Reason::secrecy, Reason::secrecy},
+      {"open", "high", Reason::integrity, Reason::integrity},
+      {"high_a", "high", Reason::integrity, Reason::integrity},
+      {"secret", "high", Reason::secrecy, Reason::secrecy},
+      {"apart", "apart_too", Reason::no_common_type, Reason::no_common_type},
+      {"apart", "apart", Reason::no_common_type, Reason::same_label},
+      {"guard_low", "open", Reason::guard_interface, Reason::common_type},
+      {"open", "guard_low", Reason::guard_interface, Reason::common_type},
+      {"guard_low", "secret", Reason::guard_interface, Reason::secrecy},
+      {"guard_low", "guard_top", Reason::guard_interface, Reason::secrecy},
+      {"guard_top", "guard_top", Reason::same_label, Reason::same_label},
+  };
+  for (auto const& row : rows) {
+    std::string const what = std::string(row.a) + " and " + row.b;
+    EXPECT_EQ(ask(Operation::share_memory, row.a, row.b).reason, row.sharing) << what;
+    EXPECT_EQ(ask(Operation::bind_event, row.a, row.b).reason, row.sharing) << what;
+    EXPECT_EQ(ask(Operation::assign_device, row.a, row.b).reason, row.device) << what;
+  }
 }
 
 TEST(DecideEmpty, TheEmptyPolicyDeniesEveryOperation) {

@@ -39,6 +39,7 @@ char const* to_string(Reason reason) noexcept {
     case Reason::policy_incompatible: return "policy not compatible";
     case Reason::policy_not_newer: return "policy not newer";
     case Reason::label_changed: return "label changed";
+    case Reason::guard_interface: return "guard talks only over its allowed services";
   }
   return "unknown reason";
 }

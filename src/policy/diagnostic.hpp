@@ -53,6 +53,7 @@ enum class PolicyCode : std::uint16_t {
   // Notes.
   allow_limits_nothing = 100,
   never_starts_as_stated = 101,
+  levels_forbid = 102,
 };
 /// "P020".
 std::string to_string(PolicyCode code);

@@ -13,6 +13,7 @@ struct ProtocolWord {
 };
 constexpr ProtocolWord kWords[] = {{"any", 0, false},
                                    {"icmp", kProtocolIcmp, false},
+                                   {"icmp6", kProtocolIcmp6, false},
                                    {"tcp", kProtocolTcp, true},
                                    {"udp", kProtocolUdp, true}};
 
@@ -53,8 +54,8 @@ Result<ServicePattern> parse_service_pattern(std::string_view text) {
   }
   return fail_at(Errc::malformed, 0,
                  "'" + std::string(text) +
-                     "' is not a service; write tcp/443, udp/9000, udp/9000-9010, tcp, udp, icmp "
-                     "or any");
+                     "' is not a service; write tcp/443, udp/9000, udp/9000-9010, tcp, udp, icmp, "
+                     "icmp6 or any");
 }
 
 Result<Service> parse_service(std::string_view text) {

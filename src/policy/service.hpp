@@ -17,7 +17,9 @@ struct ServicePattern {
   friend constexpr auto operator<=>(ServicePattern, ServicePattern) = default;
 };
 
-/// "tcp/443", "udp/9000-9010", "tcp", "udp", "icmp", "any". Ports 1..65535.
+inline constexpr std::uint8_t kProtocolIcmp6 = 58;  ///< ICMPv6, RFC 4443 §1
+
+/// "tcp/443", "udp/9000-9010", "tcp", "udp", "icmp", "icmp6", "any". Ports 1..65535.
 /// Errors: `malformed`, with the offset of what is wrong and what would be right.
 Result<ServicePattern> parse_service_pattern(std::string_view text);
 /// One service, as a packet has it: a port, not a range.

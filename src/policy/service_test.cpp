@@ -12,14 +12,9 @@ struct PatternRow {
 
 TEST(Service, PatternsReadAndWriteTheSame) {
   PatternRow const rows[] = {
-      {"tcp/443", {6, 443, 443}},
-      {"udp/1", {17, 1, 1}},
-      {"udp/65535", {17, 65535, 65535}},
-      {"tcp/8000-8100", {6, 8000, 8100}},
-      {"tcp", {6, 0, 65535}},
-      {"icmp", {1, 0, 65535}},
-      {"any", {0, 0, 65535}},
-      {"tcp/1-65535", {6, 1, 65535}},
+      {"tcp/443", {6, 443, 443}},         {"udp/1", {17, 1, 1}},  {"udp/65535", {17, 65535, 65535}},
+      {"tcp/8000-8100", {6, 8000, 8100}}, {"tcp", {6, 0, 65535}}, {"icmp", {1, 0, 65535}},
+      {"icmp6", {58, 0, 65535}},          {"any", {0, 0, 65535}}, {"tcp/1-65535", {6, 1, 65535}},
   };
   for (auto const& row : rows) {
     auto const parsed = parse_service_pattern(row.text);
@@ -33,10 +28,10 @@ TEST(Service, WhatIsNotAServiceIsRefusedWithItsPlace) {
   struct {
     char const* text;
     std::uint64_t offset;
-  } const rows[] = {{"", 0},          {"sctp/1", 0},   {"tcp/", 4},        {"tcp/0", 4},
-                    {"tcp/65536", 4}, {"tcp/080", 4},  {"tcp/-1", 4},      {"tcp/x", 4},
-                    {"udp/9-8", 6},   {"udp/9-", 6},   {"udp/1-65536", 6}, {"icmp/8", 4},
-                    {"TCP/443", 0},   {"tcp/4 43", 4}, {"tcp/1-2-3", 6}};
+  } const rows[] = {{"", 0},          {"sctp/1", 0},  {"tcp/", 4},        {"tcp/0", 4},
+                    {"tcp/65536", 4}, {"tcp/080", 4}, {"tcp/-1", 4},      {"tcp/x", 4},
+                    {"udp/9-8", 6},   {"udp/9-", 6},  {"udp/1-65536", 6}, {"icmp/8", 4},
+                    {"icmp6/1", 5},   {"TCP/443", 0}, {"tcp/4 43", 4},    {"tcp/1-2-3", 6}};
   for (auto const& row : rows) {
     auto const parsed = parse_service_pattern(row.text);
     ASSERT_FALSE(parsed) << row.text;

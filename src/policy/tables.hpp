@@ -24,9 +24,12 @@ struct ServiceRule {
 /// What one label may send to another: one lookup, then at most kRulesPerPairMax rules.
 struct PairCell {
   std::uint32_t first_rule = 0;
-  std::uint16_t rule_count = 0;
+  std::uint8_t rule_count = 0;
   bool common_type = false;
+  bool guarded = false;  ///< one of the two is a guard, and they differ: only `allow` grants
+  LevelBar bar = LevelBar::none;
 };
+static_assert(sizeof(PairCell) == 8 && kRulesPerPairMax <= UINT8_MAX);
 
 struct CompiledPolicy::Tables {
   PolicyRules rules;

@@ -9,6 +9,7 @@ namespace shamon {
 namespace {
 
 using test::make_packet;
+using test::name_of;
 using test::transport_checksum_holds;
 
 VnetHeader vnet(std::uint8_t flags, std::uint8_t type, std::uint16_t segment_bytes,
@@ -83,7 +84,7 @@ TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
       Bytes out(segmenter.bytes(i));
       segmenter.write(i, 1, out);
       auto const part = parse_ipv4_packet(out);
-      ASSERT_TRUE(part.has_value()) << i << ": " << to_string(part.error().fault);
+      ASSERT_TRUE(part.has_value()) << i << ": " << name_of(part.error().fault);
       EXPECT_TRUE(transport_checksum_holds(out)) << i;
       EXPECT_EQ(part->ttl, 63);
       if (row.protocol == kProtocolTcp) {

@@ -7,24 +7,8 @@
 namespace shamon {
 namespace {
 
-char const* name_of(PacketFault fault) noexcept {
-  switch (fault) {
-    case PacketFault::truncated: return "truncated";
-    case PacketFault::not_ipv4: return "not IPv4";
-    case PacketFault::bad_header_bytes: return "bad header length";
-    case PacketFault::bad_total_bytes: return "bad total length";
-    case PacketFault::bad_checksum: return "bad header checksum";
-    case PacketFault::fragment: return "fragment";
-    case PacketFault::bad_transport: return "bad transport header";
-    case PacketFault::bad_offload: return "bad offload header";
-    case PacketFault::bad_arp: return "bad ARP";
-    case PacketFault::bad_esp: return "bad ESP";
-    case PacketFault::not_esp: return "not ESP";
-  }
-  return "?";
-}
-
 using test::make_packet;
+using test::name_of;
 
 TEST(Packet, ipv4_headers_are_taken_only_whole_and_plain) {
   struct Row {

@@ -2,6 +2,7 @@
 // path needs a row here: its refused case must be audited under its hook.
 #include <gtest/gtest.h>
 
+#include "monitor/audit_text.hpp"
 #include "tunnel/forwarder_fixture.hpp"
 
 namespace shamon {

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "base/clock.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/time_text.hpp"
 #include "coalition/messages/operator.hpp"
 #include "operator/cli/api.hpp"

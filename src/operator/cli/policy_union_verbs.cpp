@@ -4,10 +4,11 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/cli/policy_file.hpp"
+#include "policy/decision_text.hpp"
 #include "policy/document.hpp"
 #include "policy/unite/translate.hpp"
 

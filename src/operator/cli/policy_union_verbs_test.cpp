@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

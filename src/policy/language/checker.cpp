@@ -192,10 +192,35 @@ class Checker {
       rule.statement = statement.origin.statement;
       rules_.allows.push_back(rule);
     }
-    TypeSet const& shared = rules_.labels[*from].label.share;
-    if (!statement.services.empty() && have_common_type(shared, rules_.labels[*to].label.share)) {
-      notes_.add(place_of(statement.origin), PolicyCode::allow_limits_nothing,
+    note_allow(statement, rules_.labels[*from].label, rules_.labels[*to].label);
+  }
+
+  /// What an `allow` does not do, though it may look so.
+  void note_allow(AllowStatement const& statement, Label const& from, Label const& to) {
+    bool const same = statement.from.text == statement.to.text;
+    if (!same && (from.guard || to.guard))
+      return;  // nothing but this grants, and nothing limits it
+    Place const place = place_of(statement.origin);
+    if (!statement.services.empty() && have_common_type(from.share, to.share)) {
+      notes_.add(place, PolicyCode::allow_limits_nothing,
                  "these labels share a type, so all services are allowed, not only the named");
+    }
+    LevelBar const there = bar_between(from.levels, to.levels);
+    LevelBar const back = statement.two_way ? bar_between(to.levels, from.levels) : there;
+    auto forbidden = [](Label const& sender, Label const& receiver, LevelBar bar) {
+      return "levels let nothing flow from " + quoted(sender.name.value()) + " to " +
+             quoted(receiver.name.value()) +
+             (bar == LevelBar::secrecy ? " (secrecy)" : " (integrity)");
+    };
+    if (there != LevelBar::none && back != LevelBar::none) {
+      std::string text = forbidden(from, to, there);
+      if (statement.two_way)
+        text += ", and " + forbidden(to, from, back).substr(std::string_view("levels let ").size());
+      notes_.add(place, PolicyCode::levels_forbid, text + ": this allows nothing");
+    } else if (there != LevelBar::none || back != LevelBar::none) {
+      std::string const text =
+          there != LevelBar::none ? forbidden(from, to, there) : forbidden(to, from, back);
+      notes_.add(place, PolicyCode::levels_forbid, text + ": only the other way passes");
     }
   }
 

@@ -54,8 +54,8 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
       {"allow green -> red udp/9-8", "20: a port range ends with a port not below its first"},
       {"allow green -> red any", "20: leave out 'any': an allow without service allows every one"},
       {"allow green -> red sctp/1",
-       "20: 'sctp/1' is not a service; write tcp/443, udp/9000, udp/9000-9010, tcp, udp, icmp or "
-       "any"},
+       "20: 'sctp/1' is not a service; write tcp/443, udp/9000, udp/9000-9010, tcp, udp, icmp, "
+       "icmp6 or any"},
       {"type green_t", "6: type 'green_t' is already defined on line 2"},
       {"type", "5: expected a type's name, found the end of the line"},
       {"type a a", "8: 'a' is there twice"},
@@ -286,6 +286,43 @@ TEST(Language, TheDocumentKeepsEveryStatementWithItsPlace) {
   ASSERT_EQ(document.maps.size(), 1u);
   EXPECT_EQ(document.maps[0].pairs[1].ours.text, "red");
   EXPECT_EQ(document.labels.back().secrecy->text, "secret");
+}
+
+TEST(Language, AnAllowThatLevelsForbidIsNoted) {
+  struct {
+    char const* allow;
+    char const* note;  ///< empty: none
+  } const rows[] = {
+      {"low -> low", ""},
+      {"low -> secret", ""},
+      {"secret -> low",
+       "levels let nothing flow from 'secret' to 'low' (secrecy): this allows nothing"},
+      {"low -> high",
+       "levels let nothing flow from 'low' to 'high' (integrity): this allows nothing"},
+      {"high -> low", ""},
+      {"low <-> secret",
+       "levels let nothing flow from 'secret' to 'low' (secrecy): only the other way passes"},
+      {"secret <-> low tcp/443",
+       "levels let nothing flow from 'secret' to 'low' (secrecy): only the other way passes"},
+      {"secret <-> other",
+       "levels let nothing flow from 'secret' to 'other' (secrecy), and nothing flow from 'other' "
+       "to 'secret' (secrecy): this allows nothing"},
+      {"secret <-> filter", ""},
+      {"filter -> high", ""},
+  };
+  for (auto const& row : rows) {
+    auto const build = build_policy("p", std::string("coalition c revision 1\ncategory a b\n"
+                                                     "label low { }\n"
+                                                     "label secret { secrecy secret {a} }\n"
+                                                     "label high { integrity high }\n"
+                                                     "label other { secrecy open {b} }\n"
+                                                     "label filter { guard }\n"
+                                                     "allow ") +
+                                             row.allow + "\n");
+    ASSERT_TRUE(build) << row.allow;
+    std::string const note = build->notes.empty() ? "" : build->notes[0].message;
+    EXPECT_EQ(note, row.note) << row.allow;
+  }
 }
 
 TEST(Language, AnAllowThatLimitsNothingIsNoted) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "policy/decision_text.hpp"
 #include "policy/tables.hpp"
 
 namespace shamon {
