@@ -13,6 +13,7 @@
 
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/time.hpp"
 #include "base/time_text.hpp"
 #include "coalition/cbor.hpp"
