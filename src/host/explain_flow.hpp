@@ -1,10 +1,12 @@
-// Why one VM may or may not talk to another: pure, from what the host monitor knows.
+// Why one VM may or may not talk to another, and who could change it: pure, from what the host
+// monitor knows.
 #pragma once
 
 #include <optional>
 
 #include "coalition/messages/operator.hpp"
 #include "policy/decide.hpp"
+#include "policy/document.hpp"
 
 namespace shamon {
 
@@ -18,11 +20,14 @@ struct FlowQuestion {
   bool same_machine = false;
   bool association_open = false;  ///< for the sender's label, towards the other machine
   std::int64_t lease_left_ms = 0;
+  PolicyDocument const* document =
+      nullptr;  ///< of the policy in force, to quote labels; may be null
 };
 
 /// The verdict is "allowed" only if policy allows and, across machines, both are active members and
 /// the lease holds. Each line is a premise: "[yes]" or "[no]", what it says, and its source (rule
-/// file:line, revision).
+/// file:line, revision). Every premise that does not hold has a remedy: what would have to change,
+/// and who may change it.
 Explanation explain_flow(FlowQuestion const& question, CompiledPolicy const& policy);
 
 }  // namespace shamon

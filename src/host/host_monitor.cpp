@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "host/audit_rows.hpp"
 #include "host/explain_flow.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
@@ -19,10 +20,7 @@ namespace {
 
 constexpr PcrIndex kPolicyPcr{13};
 constexpr Duration kOwnChallengePeriod = std::chrono::seconds(3);
-
-std::string text_of(gate::Name const& name) {
-  return std::string(name.data(), ::strnlen(name.data(), name.size()));
-}
+constexpr Duration kJournalPeriod = std::chrono::seconds(1);
 
 std::string diagnostics_text(std::vector<Diagnostic> const& diagnostics) {
   std::string out;
@@ -47,19 +45,23 @@ Result<std::unique_ptr<HostMonitor>> HostMonitor::create(EventLoop& loop, HostCo
   if (!revision) return pass(revision);
   std::string const vms = config.state_folder + "/vm";
   if (::mkdir(vms.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("mkdir " + vms);
+  // Without its trail a monitor does not start: nothing may be decided that nobody can see.
+  auto log = AuditLog::open(config.state_folder, config.name, read_wall_clock());
+  if (!log) return pass(log, "audit journal");
   std::unique_ptr<HostMonitor> out(
-      new HostMonitor(loop, std::move(config), std::move(*ca), std::move(*key)));
+      new HostMonitor(loop, std::move(config), std::move(*ca), std::move(*key), std::move(*log)));
   for (auto const& vm : out->config_.vms) out->vms_.define(vm, taps);
   return out;
 }
 
 HostMonitor::HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certificate> authority_ca,
-                         PrivateKey tls_key)
+                         PrivateKey tls_key, AuditLog log)
     : loop_(loop),
       config_(std::move(config)),
       authority_ca_(std::move(authority_ca)),
-      journal_(config_.name, config_.state_folder),
-      monitor_([this](AuditRecord const& record) { journal_.audit(record, monitor_.policy()); }),
+      journal_(config_.name, config_.state_folder, std::move(log)),
+      monitor_(
+          [this](AuditRecord const& record) { journal_.audit(row_of(record, monitor_.policy())); }),
       gate_(loop, monitor_, journal_, config_.gate_socket, gate_handlers()),
       vms_(loop, monitor_, journal_, gate_, config_.swtpm_config, vm_handlers()),
       tpm_(loop, config_.tpm_tcti),
@@ -76,6 +78,7 @@ HostMonitor::~HostMonitor() {
 Status HostMonitor::start() {
   auto listening = api_.listen(config_.socket_folder);
   if (!listening) return listening;
+  tick_journal();
   gate_.start();
   tpm_.run<AttestationKey>(
       [folder = config_.state_folder](Tpm& tpm) { return load_or_create_ak(tpm, folder); },
@@ -131,7 +134,9 @@ GateLink::Handlers HostMonitor::gate_handlers() {
                    record.revision);
     bridges_.association_ended(record);
   };
-  out.on_audit = [this](gate::Audit const& audit) { note_gate_audit(audit); };
+  out.on_audit = [this](gate::Audit const& audit) {
+    journal_.audit(row_of(audit, monitor_.policy(), read_wall_clock()));
+  };
   return out;
 }
 
@@ -304,28 +309,9 @@ void HostMonitor::check_lease() {
                  "no fresh heartbeat of the authority: inter-machine traffic has stopped");
 }
 
-void HostMonitor::note_gate_audit(gate::Audit const& audit) {
-  CompiledPolicy const& policy = monitor_.policy();
-  AuditRecord record;
-  record.time = read_wall_clock();
-  record.hook = static_cast<Hook>(audit.hook);
-  record.verdict = audit.verdict == 1 ? Verdict::allow : Verdict::deny;
-  record.reason = static_cast<Reason>(audit.reason);
-  record.subject = text_of(audit.subject);
-  record.object = text_of(audit.object);
-  record.subject_label =
-      policy.find_label(LabelName(text_of(audit.subject_label))).value_or(LabelId(kLabelsMax));
-  record.object_label =
-      policy.find_label(LabelName(text_of(audit.object_label))).value_or(LabelId(kLabelsMax));
-  record.service.protocol = static_cast<std::uint8_t>(audit.protocol);
-  record.service.port = audit.destination_port;
-  record.revision = Revision(audit.revision);
-  record.statement = StatementId(audit.statement);
-  journal_.audit(record, policy, audit.count);
-  if (record.verdict == Verdict::deny) {
-    journal_.event("denied", record.subject, record.object, describe(record, policy),
-                   record.revision);
-  }
+void HostMonitor::tick_journal() {
+  journal_.tick(loop_.now());
+  loop_.after(kJournalPeriod, [this] { tick_journal(); });
 }
 
 void HostMonitor::challenge_own_vms() {
@@ -402,6 +388,7 @@ Explanation HostMonitor::explain(std::string const& from, std::string const& to,
   question.from_name = from;
   question.to_name = to;
   question.service_text = service;
+  question.document = document_.get();
   if (!service.empty()) {
     auto parsed = parse_service(service);
     if (!parsed)

@@ -20,7 +20,7 @@ class HostMonitor {
 
  private:
   HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certificate> authority_ca,
-              PrivateKey tls_key);
+              PrivateKey tls_key, AuditLog log);
 
   Membership::Handlers membership_handlers();
   GateLink::Handlers gate_handlers();
@@ -36,7 +36,7 @@ class HostMonitor {
               std::vector<FindingMessage> const& findings);
   void set_lease(Instant until);
   void check_lease();
-  void note_gate_audit(gate::Audit const& audit);
+  void tick_journal();
   void challenge_own_vms();
   void judge_own_vm(ManagedVm& vm, Challenge const& challenge, Result<Evidence> const& evidence);
   void start_vms_when_ready();

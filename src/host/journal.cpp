@@ -6,8 +6,6 @@
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
-#include "monitor/audit_text.hpp"
-#include "policy/decision_text.hpp"
 
 namespace shamon {
 
@@ -17,8 +15,20 @@ std::string rule_text(StatementOrigin const& origin, Revision revision) {
          std::to_string(revision.value());
 }
 
-Journal::Journal(HostName host, std::string folder)
-    : host_(std::move(host)), folder_(std::move(folder)) {}
+Journal::Journal(HostName host, std::string folder, AuditLog log)
+    : host_(std::move(host)), folder_(std::move(folder)), log_(std::move(log)) {
+  for (auto& row : log_.take_earlier()) {
+    audits_.push_back(std::move(row));
+    if (audits_.size() > kAuditKept) audits_.pop_front();
+  }
+}
+
+Journal::~Journal() {
+  WallTime const now = read_wall_clock();
+  write_held_back(limiter_.all(now));
+  auto closed = log_.close(now);
+  if (!closed) std::fprintf(stderr, "journal: %s\n", closed.error().describe().c_str());
+}
 
 void Journal::append(std::string const& file, std::string const& line) {
   std::string const path = folder_ + "/" + file;
@@ -57,28 +67,51 @@ void Journal::event(EventRow row) {
   if (events_.size() > kEventsKept) events_.pop_front();
 }
 
-void Journal::audit(AuditRow row) {
-  append("audit.jsonl", encode_json(row));
+void Journal::write_audit(AuditRow row) {
+  auto number = log_.append(row);
+  if (number) row.sequence = *number;
+  if (!number) std::fprintf(stderr, "journal: %s\n", number.error().describe().c_str());
+  std::string line;
+  std::erase_if(audit_followers_, [&](AuditFollower const& follower) {
+    if (follower.denied_only && row.verdict != "denied") return !follower.stream->open();
+    if (line.empty()) line = encode_json(row);
+    return !follower.stream->send({std::to_string(row.sequence), "audit", line});
+  });
+  bool const refused_packet = row.hook == "flow_out" || row.hook == "flow_in";
+  if (row.verdict == "denied" && refused_packet) {
+    event("denied", row.subject, row.object, row.text, row.revision);
+  }
   audits_.push_back(std::move(row));
   if (audits_.size() > kAuditKept) audits_.pop_front();
 }
 
-void Journal::audit(AuditRecord const& record, CompiledPolicy const& policy, std::uint64_t count) {
-  AuditRow row;
-  row.count = count;
-  row.time = record.time;
-  row.hook = to_string(record.hook);
-  row.verdict = record.verdict == Verdict::allow ? "allowed" : "denied";
-  row.reason = to_string(record.reason);
-  row.subject = record.subject;
-  row.object = record.object;
-  row.subject_label = policy.label_name(record.subject_label).value();
-  row.object_label = policy.label_name(record.object_label).value();
-  row.rule = rule_text(policy.origin(record.statement), record.revision);
-  row.text = describe(record, policy);
-  row.avc = to_avc(record, policy);
-  row.revision = record.revision;
-  audit(std::move(row));
+void Journal::audit(AuditRow row) {
+  if (limiter_.admit(row, read_monotonic_clock())) write_audit(std::move(row));
+}
+
+void Journal::write_held_back(std::vector<AuditRow> rows) {
+  for (auto& row : rows) write_audit(std::move(row));
+}
+
+void Journal::lost(std::uint64_t count, std::string text) {
+  auto told = log_.append({read_wall_clock(), "lost", std::move(text), count, {}});
+  if (!told) std::fprintf(stderr, "journal: %s\n", told.error().describe().c_str());
+}
+
+void Journal::tick(Instant now) {
+  WallTime const wall = read_wall_clock();
+  write_held_back(limiter_.due(now, wall));
+  auto done = log_.tick(now, wall);
+  if (!done) std::fprintf(stderr, "journal: %s\n", done.error().describe().c_str());
+}
+
+void Journal::follow_audit(std::shared_ptr<EventStream> stream, std::uint64_t after,
+                           bool denied_only) {
+  for (auto const& row : audits_) {
+    if (row.sequence <= after || (denied_only && row.verdict != "denied")) continue;
+    stream->send({std::to_string(row.sequence), "audit", encode_json(row)});
+  }
+  audit_followers_.push_back({std::move(stream), denied_only});
 }
 
 void Journal::follow(std::shared_ptr<EventStream> stream, std::uint64_t after) {

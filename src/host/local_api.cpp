@@ -80,6 +80,24 @@ void LocalApi::add_reading_routes(HttpServer& server) {
     bool const denied = query_or(request, "denied", "0") == "1";
     responder->send({200, "application/json", encode_json(journal_.audits(denied, rows))});
   });
+  server.route("GET", "/v1/audit/stream", [this](HttpRequest const& request, auto responder) {
+    std::string const after = query_or(request, "after", "0");
+    journal_.follow_audit(responder->stream(), std::strtoull(after.c_str(), nullptr, 10),
+                          query_or(request, "denied", "0") == "1");
+  });
+  server.route("GET", "/v1/audit/writer", [this](HttpRequest const&, auto responder) {
+    responder->send({200, "application/json", encode_json(journal_.log().writer())});
+  });
+  // For whoever keeps key and heads where this machine's administrator cannot change them.
+  server.route("GET", "/v1/audit/key", [this](HttpRequest const&, auto responder) {
+    responder->send({200, "application/x-pem-file", journal_.log().public_key_pem()});
+  });
+  server.route("GET", "/v1/audit/head", [this](HttpRequest const&, auto responder) {
+    std::string const& head = journal_.log().last_head();
+    if (head.empty())
+      return refuse(*responder, 404, {Errc::not_found, "no head is signed yet", {}});
+    responder->send({200, "application/json", head + "\n"});
+  });
   server.route("GET", "/v1/explain/flow", [this](HttpRequest const& request, auto responder) {
     std::string const from = query_or(request, "from", "");
     std::string const to = query_or(request, "to", "");

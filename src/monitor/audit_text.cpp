@@ -7,15 +7,6 @@
 namespace shamon {
 namespace {
 
-/// Names come from outside. As the kernel does with untrusted strings (audit_log_untrustedstring):
-/// quoted if printable and harmless, otherwise the bare hexadecimal of its bytes.
-std::string quote(std::string_view text) {
-  for (char c : text) {
-    if (c < 0x21 || c > 0x7e || c == '"') return to_hex(as_bytes(text));
-  }
-  return "\"" + std::string(text) + "\"";
-}
-
 /// For people: nothing that could end the line or move the cursor.
 std::string printable(std::string_view text) {
   std::string out;
@@ -23,10 +14,12 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-bool about_labels(Hook hook) {
+}  // namespace
+
+bool about_labels(Hook hook) noexcept {
   return hook != Hook::policy_load;
 }
-bool about_two_labels(Hook hook) {
+bool about_two_labels(Hook hook) noexcept {
   switch (hook) {
     case Hook::memory_share:
     case Hook::event_bind:
@@ -44,7 +37,7 @@ bool about_two_labels(Hook hook) {
   }
   return false;
 }
-bool about_service(Hook hook) {
+bool about_service(Hook hook) noexcept {
   return hook == Hook::flow_out || hook == Hook::flow_in;
 }
 
@@ -55,19 +48,9 @@ std::string rule_text(AuditRecord const& record, CompiledPolicy const& policy) {
 }
 
 std::string label_text(LabelId id, AuditRecord const& record, CompiledPolicy const& policy) {
-  // An id means nothing under another revision, and a wrong name would be worse than none.
   if (record.revision != policy.revision()) return "?";
   return policy.label_name(id).value();
 }
-
-std::string underscored(std::string text) {
-  for (char& c : text) {
-    if (c == ' ') c = '_';
-  }
-  return text;
-}
-
-}  // namespace
 
 char const* to_string(Hook hook) noexcept {
   switch (hook) {
@@ -88,7 +71,8 @@ char const* to_string(Hook hook) noexcept {
   return "unknown";
 }
 
-std::string describe(AuditRecord const& record, CompiledPolicy const& policy) {
+std::string describe(AuditRecord const& record, CompiledPolicy const& policy,
+                     std::string_view reason) {
   std::string line = record.verdict == Verdict::allow ? "allowed " : "denied ";
   line += to_string(record.hook);
   if (about_labels(record.hook)) line += " " + label_text(record.subject_label, record, policy);
@@ -98,30 +82,11 @@ std::string describe(AuditRecord const& record, CompiledPolicy const& policy) {
   if (about_service(record.hook)) line += " " + to_string(record.service);
   std::string parties = printable(record.subject);
   if (!record.object.empty()) parties += " -> " + printable(record.object);
-  line += " (" + parties + "): " + to_string(record.reason) + ";";
+  line += " (" + parties + "): ";
+  line += reason.empty() ? std::string_view(to_string(record.reason)) : reason;
+  line += ";";
   if (std::string const rule = rule_text(record, policy); !rule.empty()) line += " " + rule;
   return line + " revision " + std::to_string(record.revision.value());
-}
-
-std::string to_avc(AuditRecord const& record, CompiledPolicy const& policy) {
-  std::string line = record.verdict == Verdict::allow ? "avc:  granted  { " : "avc:  denied  { ";
-  line += std::string(to_string(record.hook)) + " } for  subject=" + quote(record.subject);
-  if (!record.object.empty()) line += " object=" + quote(record.object);
-  if (about_service(record.hook)) line += " service=" + underscored(to_string(record.service));
-  line += " reason=" + underscored(to_string(record.reason));
-  if (std::string const rule = rule_text(record, policy); !rule.empty()) {
-    line += " rule=" + quote(rule);
-  }
-  line += " revision=" + std::to_string(record.revision.value());
-  auto context = [&](LabelId label) {
-    std::string const type = about_labels(record.hook) ? label_text(label, record, policy) : "";
-    bool const named = !type.empty() && type != "?";
-    return "shamon_u:vm_r:" + (named ? type : std::string("unlabeled_t")) + ":s0";
-  };
-  line += " scontext=" + context(record.subject_label);
-  line += " tcontext=" + context(record.object_label);
-  line += " tclass=shamon_vm";
-  return record.verdict == Verdict::allow ? line : line + " permissive=0";
 }
 
 }  // namespace shamon

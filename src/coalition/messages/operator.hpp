@@ -141,20 +141,28 @@ struct HostStatus {
       field("associations", &HostStatus::associations));
   static constexpr Limits kLimits{.bytes_max = 16u << 20};
 };
-struct AuditRow {  ///< GET /v1/audit?denied=1&limit=N
+/// One decision, as the journal keeps it: GET /v1/audit?denied=1&limit=N. Its other spellings (the
+/// audit daemon's, OCSF's) are made from this when they are asked for: audit/.
+struct AuditRow {
+  std::uint64_t sequence = 0;  ///< its number in the journal's chain; 0: not written
   WallTime time;
-  std::string hook, verdict, reason, subject, object, subject_label, object_label, service, rule,
-      text, avc;
-  std::uint64_t count = 1;
+  std::string hook, verdict, reason;  ///< verdict: "allowed" | "denied"
+  std::string subject, object, subject_label, object_label, service;
+  std::string source, destination;  ///< of the packet, "10.0.0.1:443"; empty: no packet
+  std::string rule, text;
+  std::uint64_t count = 1;  ///< decisions this row stands for
+  bool summary = false;     ///< true: the rows of `count` like decisions were not written
   Revision revision;
-  static constexpr auto kFields = fields(
-      field("time", &AuditRow::time), field("hook", &AuditRow::hook),
-      field("verdict", &AuditRow::verdict), field("reason", &AuditRow::reason),
-      field("subject", &AuditRow::subject), field("object", &AuditRow::object),
-      field("subject_label", &AuditRow::subject_label),
-      field("object_label", &AuditRow::object_label), field("service", &AuditRow::service),
-      field("rule", &AuditRow::rule), field("text", &AuditRow::text), field("avc", &AuditRow::avc),
-      field("count", &AuditRow::count), field("revision", &AuditRow::revision));
+  static constexpr auto kFields =
+      fields(field("sequence", &AuditRow::sequence), field("time", &AuditRow::time),
+             field("hook", &AuditRow::hook), field("verdict", &AuditRow::verdict),
+             field("reason", &AuditRow::reason), field("subject", &AuditRow::subject),
+             field("object", &AuditRow::object), field("subject_label", &AuditRow::subject_label),
+             field("object_label", &AuditRow::object_label), field("service", &AuditRow::service),
+             field("source", &AuditRow::source), field("destination", &AuditRow::destination),
+             field("rule", &AuditRow::rule), field("text", &AuditRow::text),
+             field("count", &AuditRow::count), field("summary", &AuditRow::summary),
+             field("revision", &AuditRow::revision));
   static constexpr Limits kLimits{.bytes_max = 64u << 10};
 };
 struct AuditList {
@@ -162,15 +170,36 @@ struct AuditList {
   static constexpr auto kFields = fields(field("records", &AuditList::records));
   static constexpr Limits kLimits{.bytes_max = 64u << 20};
 };
+/// One thing that must hold for the verdict to be yes, and whether it does.
+struct PremiseMessage {
+  bool holds = false;
+  std::string text;
+  std::string rule;  ///< "boinc.policy:12 revision 7"; empty: not a matter of policy
+  static constexpr auto kFields =
+      fields(field("holds", &PremiseMessage::holds), field("text", &PremiseMessage::text),
+             field("rule", &PremiseMessage::rule));
+  static constexpr Limits kLimits{.bytes_max = 16u << 10};
+};
+/// What would have to change for the verdict to be yes, and who may change it.
+struct RemedyMessage {
+  std::string what, who, command;  ///< command: what they would type; empty: none
+  static constexpr auto kFields =
+      fields(field("what", &RemedyMessage::what), field("who", &RemedyMessage::who),
+             field("command", &RemedyMessage::command));
+  static constexpr Limits kLimits{.bytes_max = 16u << 10};
+};
 /// Why something may or may not happen: a verdict and the lines of its argument, premises indented.
 struct Explanation {
   std::string question,
       verdict;  ///< verdict: "allowed" | "denied" | "trusted" | "not trusted" | "unknown"
   std::vector<std::string> lines;
   std::vector<FindingMessage> findings;
+  std::vector<PremiseMessage> premises = {};
+  std::vector<RemedyMessage> remedies = {};
   static constexpr auto kFields =
       fields(field("question", &Explanation::question), field("verdict", &Explanation::verdict),
-             field("lines", &Explanation::lines), field("findings", &Explanation::findings));
+             field("lines", &Explanation::lines), field("findings", &Explanation::findings),
+             field("premises", &Explanation::premises), field("remedies", &Explanation::remedies));
   static constexpr Limits kLimits{.bytes_max = 1u << 20};
 };
 

@@ -225,13 +225,6 @@ int revoke(Common const& common, std::string const& what, std::string const& nam
   return kExitYes;
 }
 
-void print_audit(AuditList const& list) {
-  for (auto const& record : list.records) {
-    std::printf("%s  %s%s\n", to_iso8601(record.time).c_str(), record.text.c_str(),
-                record.count > 1 ? (" (" + std::to_string(record.count) + " times)").c_str() : "");
-  }
-}
-
 }  // namespace
 
 void add_daily_verbs(CLI::App& app, int& exit_code) {
@@ -339,22 +332,6 @@ void add_coalition_verbs(CLI::App& app, CLI::App& attest_noun, int& exit_code) {
     add_authority(*verb, *options);
     verb->callback([=, &exit_code] { exit_code = revoke(*options, what, *name, *reason); });
   }
-
-  auto* audit = app.add_subcommand("audit", "what was decided, and by which rule");
-  audit->require_subcommand(1);
-  auto* tail = audit->add_subcommand("tail", "the latest records of a machine");
-  auto audit_options = std::make_shared<Common>();
-  auto denied = std::make_shared<bool>(false);
-  auto limit = std::make_shared<unsigned>(20);
-  tail->add_flag("--denied", *denied, "only refusals");
-  tail->add_option("-n,--limit", *limit, "how many")->check(CLI::Range(1, 10000));
-  add_host(*tail, *audit_options);
-  tail->callback([=, &exit_code] {
-    exit_code = show<AuditList>(
-        find_host_socket(audit_options->socket, audit_options->host),
-        "/v1/audit?limit=" + std::to_string(*limit) + (*denied ? "&denied=1" : ""), *audit_options,
-        "shamon.audit.tail/1", [](AuditList const& l) { print_audit(l); });
-  });
 
   auto* attest_explain =
       attest_noun.add_subcommand("explain", "why a machine is or is not trusted");

@@ -1,4 +1,4 @@
-// Verbs that ask running daemons: status, watch, explain, host, vm, audit, attest explain.
+// Verbs that ask running daemons: status, watch, explain, host, vm, attest explain.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "operator/cli/attest_verify.hpp"
+#include "operator/cli/audit_verbs.hpp"
 #include "operator/cli/coalition_verbs.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/measure_verbs.hpp"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   auto* attest = app.add_subcommand("attest", "evidence and what was made of it");
   attest->require_subcommand(1);
   shamon::add_coalition_verbs(app, *attest, exit_code);
+  shamon::add_audit_verbs(app, exit_code);
   shamon::add_attest_verify(*attest, exit_code);
   shamon::add_measure_verbs(app, exit_code);
   shamon::add_policy_verbs(app, exit_code);
