@@ -1,5 +1,6 @@
 #include "audit/avc.hpp"
 
+#include "base/encoding.hpp"
 #include "policy/export/selinux_names.hpp"
 
 namespace shamon {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "audit/chain_fixture.hpp"
+#include "base/file.hpp"
 #include "base/process.hpp"
 
 namespace shamon {

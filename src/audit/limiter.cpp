@@ -4,6 +4,7 @@
 #include <array>
 
 #include "audit/limits.hpp"
+#include "base/time_text.hpp"
 
 namespace shamon {
 namespace {

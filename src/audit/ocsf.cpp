@@ -3,6 +3,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/ipv4_text.hpp"
+
 namespace shamon {
 namespace {
 

@@ -183,7 +183,7 @@ TEST(VerifyChain, the_last_head_of_all_is_covered_as_well) {
   constexpr Row kRows[] = {{"shutdown", "periodic", ChainFault::bad_signature},
                            {"\"head\":{", "\"head\": {", ChainFault::altered},
                            {"}}", "},\"more\":1}", ChainFault::altered},
-                           {"\"signature\":\"", "\"signature\":\"AA", ChainFault::bad_signature}};
+                           {"\"signature\":\"", "\"signature\":\"AAAA", ChainFault::bad_signature}};
   for (auto const& row : kRows) {
     std::string text = whole;
     text.replace(text.find(row.from, last), std::string_view(row.from).size(), row.to);

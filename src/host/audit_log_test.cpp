@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "audit/verify_chain.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 
 namespace shamon {
 namespace {

@@ -2,7 +2,9 @@
 
 #include <cstring>
 
+#include "base/ipv4_text.hpp"
 #include "monitor/audit_text.hpp"
+#include "policy/decision_text.hpp"
 #include "policy/service.hpp"
 
 namespace shamon {

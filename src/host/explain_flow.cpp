@@ -99,6 +99,11 @@ void remedy_policy(Argument& argument, FlowQuestion const& q, CompiledPolicy con
                  ", level and categories; or the data goes through a label marked 'guard' that may "
                  "receive from " +
                  from + " and send to " + to);
+    case Reason::guard_interface:
+      quote_both();
+      return say("the guard's interface needs a line '" + allow +
+                 "': with a guard only 'allow' grants, "
+                 "and only for its services");
     case Reason::unknown_label:
       return say("both labels, " + from + " and " + to + ", have to be defined in the policy");
     case Reason::label_retired:

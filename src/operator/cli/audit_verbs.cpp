@@ -10,6 +10,7 @@
 #include "audit/limits.hpp"
 #include "audit/ocsf.hpp"
 #include "audit/verify_chain.hpp"
+#include "base/time_text.hpp"
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/input_file.hpp"
