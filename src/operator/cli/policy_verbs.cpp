@@ -10,6 +10,8 @@
 #include "operator/cli/policy_export_verbs.hpp"
 #include "operator/cli/policy_file.hpp"
 #include "operator/cli/policy_flow_verbs.hpp"
+#include "operator/cli/policy_graph_verbs.hpp"
+#include "operator/cli/policy_plan_verbs.hpp"
 #include "operator/cli/policy_import_verbs.hpp"
 #include "operator/cli/policy_union_verbs.hpp"
 #include "policy/decide.hpp"
@@ -357,6 +359,8 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
   verb->add_flag("--json", options->as_json, "one JSON object");
   verb->callback([options, &exit_code] { exit_code = decide_question(*options); });
   add_policy_flow_verbs(*noun, exit_code);
+  add_policy_graph_verbs(*noun, exit_code);
+  add_policy_plan_verbs(*noun, exit_code);
 
   add_policy_import_verbs(*noun, exit_code);
   add_policy_export_verbs(*noun, exit_code);

@@ -29,13 +29,14 @@ class Edges {
     Decision const any = ask(Operation::flow, edge, {});
     edge.every_service = any.allowed();
     if (any.allowed() && any.reason != Reason::allow_statement) {
-      edge.ways.push_back({Kind::common_type, {}, false, labels_[from], labels_[to]});
+      edge.ways.push_back({Kind::common_type, {}, false, false, labels_[from], labels_[to]});
     } else {
       add_allows(edge);
     }
     add_sharing(edge, Operation::share_memory, Kind::memory);
     add_sharing(edge, Operation::bind_event, Kind::event);
-    add_sharing(edge, Operation::assign_device, Kind::device);
+    // What carries a VM's own label is part of that one VM and informs nobody else.
+    if (from != to) add_sharing(edge, Operation::assign_device, Kind::device);
     if (edge.ways.empty()) return std::nullopt;
     return edge;
   }
@@ -73,18 +74,16 @@ class Edges {
                             pattern.protocol == 0 ? std::uint16_t{0} : pattern.port_low};
         Decision const decision = ask(Operation::flow, edge, least);
         if (!decision.allowed()) continue;
-        edge.ways.push_back({Kind::allow,
-                             pattern,
-                             line.reply,
-                             policy_.origin(line.statement->origin.statement),
-                             {}});
+        auto const origin = policy_.origin(line.statement->origin.statement);
+        bool const two_way = line.statement->two_way;
+        edge.ways.push_back({Kind::allow, pattern, two_way, line.reply, origin, {}});
       }
     }
   }
 
   void add_sharing(FlowEdge& edge, Operation operation, Kind kind) const {
     if (!ask(operation, edge, {}).allowed()) return;
-    edge.ways.push_back({kind, {}, false, labels_[edge.from], labels_[edge.to]});
+    edge.ways.push_back({kind, {}, false, false, labels_[edge.from], labels_[edge.to]});
   }
 
   CompiledPolicy const& policy_;
@@ -128,6 +127,7 @@ LabelGraph::LabelGraph(CompiledPolicy const& policy, PolicyDocument const& docum
   }
   names_.emplace_back(kInternet);
   guards_.assign(names_.size(), false);
+  itself_.resize(names_.size());
   for (auto const& label : document.labels) {
     auto const node = find(label.name.text);
     if (node) guards_[*node] = label.guard;
@@ -136,9 +136,9 @@ LabelGraph::LabelGraph(CompiledPolicy const& policy, PolicyDocument const& docum
   BitMatrix matrix(names_.size());
   for (Node from = 0; from < label_count_; ++from) {
     for (Node to = 0; to < label_count_; ++to) {
-      if (from == to) continue;  // a label always reaches itself
       auto edge = source.between(from, to);
-      if (!edge) continue;
+      if (from == to) itself_[from] = std::move(edge);
+      if (!edge || from == to) continue;
       matrix.set(from, to);
       edges_.push_back(std::move(*edge));
     }
@@ -153,6 +153,7 @@ std::optional<Node> LabelGraph::find(std::string_view name) const {
 }
 
 FlowEdge const* LabelGraph::edge(Node from, Node to) const noexcept {
+  if (from == to) return itself_[from] ? &*itself_[from] : nullptr;
   auto const key = std::pair(from, to);
   auto const found = std::lower_bound(edges_.begin(), edges_.end(), key,
                                       [](FlowEdge const& edge, auto const& wanted) {

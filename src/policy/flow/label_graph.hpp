@@ -22,8 +22,9 @@ struct FlowWay {
     device,       ///< a disk or TPM that carries one label, given to a VM of the other
   };
   Kind kind{};
-  /// For allow: what passes. A two-way `allow` also lets replies from that port pass.
+  /// For allow: what passes.
   ServicePattern service;
+  bool two_way = false;    ///< replies from that port pass as well
   bool reply = false;      ///< this direction of a two-way `allow` was written as the other one
   StatementOrigin origin;  ///< the `allow`, or the statement of the label it starts from
   StatementOrigin other;   ///< without an `allow`: the statement of the label it leads to
@@ -60,6 +61,8 @@ class LabelGraph {
   bool is_guard(Node node) const noexcept { return guards_[node]; }
   /// In order of (from, to).
   std::vector<FlowEdge> const& edges() const noexcept { return edges_; }
+  /// Null: nothing passes. From a label to itself: what two VMs of it may do, which is no edge of
+  /// the graph and no step of a path.
   FlowEdge const* edge(Node from, Node to) const noexcept;
   /// The first edge of this label that something else than an `allow` opens; null: its `allow`
   /// lines are its whole interface.
@@ -69,6 +72,7 @@ class LabelGraph {
   std::size_t label_count_ = 0;
   std::vector<std::string> names_;
   std::vector<bool> guards_;
+  std::vector<std::optional<FlowEdge>> itself_;
   std::vector<FlowEdge> edges_;
   FlowGraph graph_;
 };
