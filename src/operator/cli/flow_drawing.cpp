@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "coalition/utf8.hpp"
+#include "base/utf8.hpp"
 #include "operator/cli/policy_source.hpp"
 
 namespace shamon {
@@ -74,7 +74,7 @@ std::string dot_quoted(std::string const& text) {
 
 /// Text that may stand between tags and in attributes.
 std::string escaped(std::string const& text) {
-  bool const sound = is_utf8(text);
+  bool const sound = is_valid_utf8(text);
   std::string out;
   for (char const c : text) {
     auto const byte = static_cast<unsigned char>(c);

@@ -50,7 +50,8 @@ std::string describe_open_guards(LabelGraph const& graph, FlowAnswer const& answ
   for (auto const& open : answer.open_guards) {
     FlowWay const* way = ways_to_tell(*open.edge).front();
     for (auto const& other : open.edge->ways) {
-      if (other.kind != FlowWay::Kind::allow) way = &other;
+      bool const narrow = other.kind == FlowWay::Kind::allow || other.kind == FlowWay::Kind::device;
+      if (!narrow) way = &other;
     }
     out += "guard " + graph.name(open.guard) + " does not count: more than its allow lines opens " +
            graph.name(open.edge->from) + " -> " + graph.name(open.edge->to) + "; " +

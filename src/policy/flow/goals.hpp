@@ -21,10 +21,10 @@ struct FlowAnswer {
 };
 
 /// The shortest path from A to B that passes none of `avoided`, guards or other labels.
-/// INVARIANT(guard-interface): a guard stops a path only if its `allow` lines are all that opens
-/// it; one that shares a type with another label could pass information without being asked, so
-/// paths through it count. One of them may be A or B: then every path passes it, and there is none
-/// to find. The answer points into `graph`.
+/// INVARIANT(guard-interface): a guard stops a path only if its `allow` lines and its devices are
+/// all that opens it; one whose memory another label could read passes information without being
+/// asked, so paths through it count. One of them may be A or B: then every path passes it, and
+/// there is none to find. The answer points into `graph`.
 FlowAnswer find_flow(LabelGraph const& graph, Node from, Node to, std::vector<Node> const& avoided);
 
 struct GoalVerdict {

@@ -97,6 +97,14 @@ TEST(Goals, AGuardCountsOnlyIfAllowLinesAreItsWholeInterface) {
                                    "goal a never reaches b except through g\n");
   LabelGraph const graph(policy.compiled, *policy.document);
   EXPECT_EQ(graph.beyond_interface(*graph.find("g")), nullptr);
+  // One that shares types with both sides has no more than its lines and its devices either.
+  PolicyBuild const shares = build(std::string(kHead) +
+                                   "label wide { share a_t b_t  guard  wall none }\n"
+                                   "allow a -> wide udp/1\nallow wide -> b udp/1\n"
+                                   "goal a never reaches b except through wide\n");
+  LabelGraph const wide(shares.compiled, *shares.document);
+  EXPECT_EQ(wide.beyond_interface(*wide.find("wide")), nullptr);
+  EXPECT_TRUE(check_goals(wide, shares.compiled, *shares.document)[0].holds());
   // A label that shares a type has more than its lines, and says where.
   FlowEdge const* edge = graph.beyond_interface(*graph.find("a"));
   ASSERT_NE(edge, nullptr);

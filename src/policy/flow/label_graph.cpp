@@ -104,9 +104,10 @@ char const* to_string(FlowWay::Kind kind) noexcept {
   return "unknown";
 }
 
-bool FlowEdge::only_allows() const noexcept {
-  return std::all_of(ways.begin(), ways.end(),
-                     [](FlowWay const& way) { return way.kind == Kind::allow; });
+bool FlowEdge::narrow() const noexcept {
+  return std::all_of(ways.begin(), ways.end(), [](FlowWay const& way) {
+    return way.kind == Kind::allow || way.kind == Kind::device;
+  });
 }
 
 std::string FlowEdge::services() const {
@@ -165,7 +166,7 @@ FlowEdge const* LabelGraph::edge(Node from, Node to) const noexcept {
 
 FlowEdge const* LabelGraph::beyond_interface(Node guard) const noexcept {
   for (auto const& edge : edges_) {
-    if ((edge.from == guard || edge.to == guard) && !edge.only_allows()) return &edge;
+    if ((edge.from == guard || edge.to == guard) && !edge.narrow()) return &edge;
   }
   return nullptr;
 }

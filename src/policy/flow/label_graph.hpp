@@ -37,8 +37,9 @@ struct FlowEdge {
   Node to = 0;
   bool every_service = false;  ///< decide() allows the flow for any service
   std::vector<FlowWay> ways;   ///< flows first; never empty
-  /// True if nothing but `allow` lines opens it: what a guard's interface must be made of.
-  bool only_allows() const noexcept;
+  /// True if only `allow` lines and devices open it: what a guard's interface must be made of. What
+  /// comes by either is handled by the guard's own code; memory and events would not be.
+  bool narrow() const noexcept;
   /// "every service", "tcp/443, udp/9000", "memory": for people.
   std::string services() const;
 };
@@ -64,8 +65,8 @@ class LabelGraph {
   /// Null: nothing passes. From a label to itself: what two VMs of it may do, which is no edge of
   /// the graph and no step of a path.
   FlowEdge const* edge(Node from, Node to) const noexcept;
-  /// The first edge of this label that something else than an `allow` opens; null: its `allow`
-  /// lines are its whole interface.
+  /// The first edge of this label that is not narrow; null: its `allow` lines, and the devices it
+  /// is given, are its whole interface.
   FlowEdge const* beyond_interface(Node guard) const noexcept;
 
  private:
