@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/flow_drawing.hpp"
 #include "operator/cli/output.hpp"

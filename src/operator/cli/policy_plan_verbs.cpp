@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/fd.hpp"
+#include "base/file.hpp"
 #include "coalition/messages/operator.hpp"
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"
