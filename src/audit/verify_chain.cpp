@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "audit/limits.hpp"
+#include "base/file.hpp"
 #include "base/time_text.hpp"
 
 namespace shamon {
