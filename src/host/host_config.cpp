@@ -83,6 +83,7 @@ Result<HostConfig> read_host_config(std::string const& path) {
   out.name = read_name<HostName>(host, "name");
   out.platform = host.string_or("platform", "debian12");
   out.location = host.string_or("location", "");
+  out.machine_policy_path = host.string_or("machine_policy", "");
   out.state_folder = host.string_or("state", "/var/lib/shamon");
   out.socket_folder = host.string_or("sockets", "/run/shamon");
   out.control = read_endpoint(host, "control");

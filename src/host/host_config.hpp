@@ -12,8 +12,9 @@ namespace shamon {
 
 struct HostConfig {
   HostName name;
-  std::string platform, location;  ///< claims, appraised by the authority
-  std::string state_folder;        ///< 0700: keys, audit trail, VM state
+  std::string platform, location;   ///< claims, appraised by the authority
+  std::string machine_policy_path;  ///< united with the coalition's policy; empty: none
+  std::string state_folder;         ///< 0700: keys, audit trail, VM state
   std::string socket_folder;  ///< shamond.sock (everybody), shamond-admin.sock (own user and root)
   Endpoint control;           ///< where peers negotiate (TCP/TLS)
   Endpoint tunnel;            ///< where the gate listens (UDP); told to peers

@@ -43,25 +43,29 @@ Result<std::unique_ptr<HostMonitor>> HostMonitor::create(EventLoop& loop, HostCo
   // us.
   auto revision = load_revision(config.state_folder);
   if (!revision) return pass(revision);
+  auto machine_policy = MachinePolicy::read(config.machine_policy_path);
+  if (!machine_policy) return pass(machine_policy, "machine_policy");
   std::string const vms = config.state_folder + "/vm";
   if (::mkdir(vms.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("mkdir " + vms);
   // Without its trail a monitor does not start: nothing may be decided that nobody can see.
   auto log = AuditLog::open(config.state_folder, config.name, read_wall_clock());
   if (!log) return pass(log, "audit journal");
-  std::unique_ptr<HostMonitor> out(
-      new HostMonitor(loop, std::move(config), std::move(*ca), std::move(*key), std::move(*log)));
+  std::unique_ptr<HostMonitor> out(new HostMonitor(loop, std::move(config), std::move(*ca),
+                                                   std::move(*key), std::move(*log),
+                                                   std::move(*machine_policy)));
   for (auto const& vm : out->config_.vms) out->vms_.define(vm, taps);
   return out;
 }
 
 HostMonitor::HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certificate> authority_ca,
-                         PrivateKey tls_key, AuditLog log)
+                         PrivateKey tls_key, AuditLog log, MachinePolicy machine_policy)
     : loop_(loop),
       config_(std::move(config)),
       authority_ca_(std::move(authority_ca)),
       journal_(config_.name, config_.state_folder, std::move(log)),
       monitor_(
           [this](AuditRecord const& record) { journal_.audit(row_of(record, monitor_.policy())); }),
+      machine_policy_(std::move(machine_policy)),
       gate_(loop, monitor_, journal_, config_.gate_socket, gate_handlers()),
       vms_(loop, monitor_, journal_, gate_, config_.swtpm_config, vm_handlers()),
       tpm_(loop, config_.tpm_tcti),
@@ -144,7 +148,10 @@ VmManager::Handlers HostMonitor::vm_handlers() {
   VmManager::Handlers out;
   out.on_changed = [this](ManagedVm const& changed) {
     for (auto const& entry : vms_.entries(config_.name)) {
-      if (entry.vm == changed.spec.name) membership_.report_vm(entry);
+      // What only this machine's own policy knows is no matter of the coalition.
+      bool const theirs =
+          !combined_ || combined_->coalition->compiled.find_label(entry.label).has_value();
+      if (entry.vm == changed.spec.name && theirs) membership_.report_vm(entry);
     }
   };
   out.on_query = [this](ManagedVm const& vm, guest::QueryFrame const& query) {
@@ -181,24 +188,36 @@ void HostMonitor::apply_policy(std::string const& name, std::string const& text,
   Digest const digest = sha256(as_bytes(text));
   if (revision == monitor_.revision() && policy_digest_ == digest)
     return done({});  // in force already
+  auto combined = machine_policy_.judge(std::make_shared<PolicyBuild const>(std::move(*build)),
+                                        monitor_, journal_, read_wall_clock());
+  if (!combined) return done(fail(combined.error().code, combined.error().message));
   // Measured first, then put in force: what decides here is never newer than what a quote can show.
-  auto shared = std::make_shared<PolicyBuild>(std::move(*build));
+  bool const machine_too = machine_policy_.present() && !machine_policy_measured_;
   tpm_.run<bool>(
-      [log = config_.event_log_path, text](Tpm& tpm) -> Result<bool> {
+      [log = config_.event_log_path, text, machine_too,
+       own = machine_policy_.text()](Tpm& tpm) -> Result<bool> {
+        if (machine_too) {
+          auto measured = measure_component(tpm, log, kPolicyPcr, "machine-policy", as_bytes(own));
+          if (!measured) return pass(measured);
+        }
         auto measured = measure_component(tpm, log, kPolicyPcr, "policy", as_bytes(text));
         if (!measured) return pass(measured);
         return true;
       },
-      [this, shared, digest, done = std::move(done)](Result<bool> measured) {
-        done(measured ? put_in_force(std::move(*shared), digest) : Status(pass(measured)));
+      [this, combined = std::move(*combined), digest,
+       done = std::move(done)](Result<bool> measured) {
+        machine_policy_measured_ = machine_policy_measured_ || measured;
+        done(measured ? put_in_force(combined, digest) : Status(pass(measured)));
       });
 }
 
-Status HostMonitor::put_in_force(PolicyBuild build, Digest const& digest) {
-  Revision const revision = build.compiled.revision();
-  bool const same_coalition = monitor_.revision() == Revision{} ||
-                              monitor_.policy().coalition() == build.compiled.coalition();
-  auto policy = std::make_shared<CompiledPolicy const>(std::move(build.compiled));
+Status HostMonitor::put_in_force(MachinePolicy::Combined combined, Digest const& digest) {
+  Revision const revision = combined.enforced->compiled.revision();
+  bool const same_coalition =
+      monitor_.revision() == Revision{} ||
+      monitor_.policy().coalition() == combined.enforced->compiled.coalition();
+  std::shared_ptr<CompiledPolicy const> const policy(combined.enforced,
+                                                     &combined.enforced->compiled);
   WallTime const now = read_wall_clock();
   // Two effects, two permits: the gate's copy and our own.
   auto for_gate = monitor_.authorize(PolicyLoad{revision, same_coalition}, now);
@@ -209,7 +228,8 @@ Status HostMonitor::put_in_force(PolicyBuild build, Digest const& digest) {
   }
   monitor_.load(std::move(*for_us), policy);
   gate_.set_policy(std::move(*for_gate), policy);
-  document_ = build.document;
+  document_ = combined.enforced->document;
+  combined_ = std::move(combined);
   policy_digest_ = digest;
   journal_.event("policy_loaded", policy->coalition().value(), "", "sha256 " + digest.hex(),
                  revision);
@@ -246,7 +266,9 @@ void HostMonitor::start_vms_when_ready() {
       document_ != nullptr && !reference_.all().empty() && !membership_.credentials().chain.empty();
   if (!ready || vms_started_) return;
   vms_started_ = true;
-  vms_.start_all(document_, reference_);
+  vms_.start_all(document_, reference_, [this](LabelName const& configured) {
+    return machine_policy_.label_of(configured, config_.location, *combined_);
+  });
 }
 
 void HostMonitor::update_routes() {

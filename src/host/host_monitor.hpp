@@ -6,6 +6,7 @@
 
 #include "host/bridges.hpp"
 #include "host/local_api.hpp"
+#include "host/machine_policy.hpp"
 #include "policy/source.hpp"
 
 namespace shamon {
@@ -20,7 +21,7 @@ class HostMonitor {
 
  private:
   HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certificate> authority_ca,
-              PrivateKey tls_key, AuditLog log);
+              PrivateKey tls_key, AuditLog log, MachinePolicy machine_policy);
 
   Membership::Handlers membership_handlers();
   GateLink::Handlers gate_handlers();
@@ -29,7 +30,7 @@ class HostMonitor {
 
   void apply_policy(std::string const& name, std::string const& text, Revision revision,
                     std::function<void(Status)> done);
-  Status put_in_force(PolicyBuild build, Digest const& digest);
+  Status put_in_force(MachinePolicy::Combined combined, Digest const& digest);
   void apply_reference_values(std::vector<ReferenceValueMessage> const& values);
   void update_routes();
   void cut_vm(VmName const& vm, std::string const& reason,
@@ -50,6 +51,9 @@ class HostMonitor {
   Journal journal_;
   Monitor monitor_;
   ReferenceValues reference_;
+  MachinePolicy machine_policy_;
+  bool machine_policy_measured_ = false;
+  std::optional<MachinePolicy::Combined> combined_;  ///< in force
   std::shared_ptr<PolicyDocument const> document_;
   std::optional<Digest> policy_digest_;
   GateLink gate_;

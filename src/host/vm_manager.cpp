@@ -98,10 +98,19 @@ void VmManager::set_state(ManagedVm& vm, std::string state, std::string reason) 
 }
 
 void VmManager::start_all(std::shared_ptr<PolicyDocument const> document,
-                          ReferenceValues const& reference) {
+                          ReferenceValues const& reference, LabelTranslator const& translate) {
   if (!domain_) domain_ = make_domain_driver(std::exchange(taps_, {}));
   for (auto& [name, vm] : vms_) {
-    if (vm.state == "defined") start(vm, document, reference);
+    if (vm.state != "defined") continue;
+    if (auto label = translate(vm.spec.label)) {
+      vm.spec.label = std::move(*label);
+      start(vm, document, reference);
+    } else {
+      // An unknown label: asked for the audit record, then told with what was looked for.
+      LabelId const unknown(kLabelsMax);
+      (void)monitor_.authorize(VmDefine{vm.spec.name, unknown}, read_wall_clock());
+      set_state(vm, "failed", label.error().message);
+    }
   }
 }
 

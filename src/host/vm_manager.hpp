@@ -56,9 +56,12 @@ class VmManager {
   ~VmManager();
 
   void define(VmSpec spec, std::map<std::string, UniqueFd>& taps);
+  /// What a VM's label, as configured here, is called in the policy in force.
+  using LabelTranslator = std::function<Result<LabelName>(LabelName const& configured)>;
   /// Starts every defined VM whose image the policy admits and whose digests are trusted; each in
-  /// a thread, because making a vTPM takes a second.
-  void start_all(std::shared_ptr<PolicyDocument const> document, ReferenceValues const& reference);
+  /// a thread, because making a vTPM takes a second. From then on a VM has its translated label.
+  void start_all(std::shared_ptr<PolicyDocument const> document, ReferenceValues const& reference,
+                 LabelTranslator const& translate);
   void stop(VmName const& vm, std::string const& state, std::string const& reason);
   /// Takes the VM's port and revokes it; the VM itself stays, cut off, for whoever investigates.
   void isolate(VmName const& vm, std::string const& reason);

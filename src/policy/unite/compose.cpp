@@ -11,6 +11,13 @@
 namespace shamon {
 namespace {
 
+/// A policy's text is printable ASCII, its comments too.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return text;
+}
+
 class Composer {
  public:
   Composer(Parts const& parts, Vocabulary const& vocabulary, std::vector<std::size_t> const& order,
@@ -44,6 +51,16 @@ class Composer {
         });
         if (!defined) known.push_back({i, &label});
       }
+      for (auto const& wall : part.document().walls) {
+        std::string const name = names_.wall(part.group, wall.name.text);
+        for (auto const& type : wall.types) {
+          auto const united = names_.type(part.group, type.text);
+          auto const [first, last] = walls_of_type_.equal_range(united);
+          bool const there =
+              std::any_of(first, last, [&](auto const& e) { return e.second == name; });
+          if (!there) walls_of_type_.emplace(united, name);
+        }
+      }
     }
   }
 
@@ -64,7 +81,7 @@ class Composer {
     PolicyDocument const& document = part.document();
     std::size_t const before = out_.statements.size();
     std::size_t const text_before = out_.text.size();
-    out_.text += "\n# " + document.file + ": coalition " + document.coalition.name.text +
+    out_.text += "\n# " + printable(document.file) + ": coalition " + document.coalition.name.text +
                  " revision " + std::to_string(document.coalition.revision.value()) + "\n";
     for (auto const& type : document.types) add_type(part, type);
     for (auto const& category : document.categories) add_category(part, category);
@@ -140,8 +157,20 @@ class Composer {
       return out;
     };
     united.wall.reset();
-    if (texts(wall) != texts(united.share)) united.wall = std::move(wall);
+    // Two sides of one wall must be said word for word, and show when decisions are compared.
+    if (texts(wall) != texts(united.share) || has_two_sides(wall)) united.wall = std::move(wall);
     emit(united);
+  }
+
+  bool has_two_sides(std::vector<Name> const& types) const {
+    std::set<std::string> touched;
+    for (auto const& type : types) {
+      auto const [first, last] = walls_of_type_.equal_range(type.text);
+      for (auto at = first; at != last; ++at) {
+        if (!touched.insert(at->second).second) return true;
+      }
+    }
+    return false;
   }
 
   void add_wall(Part const& part, WallStatement wall) {
@@ -209,6 +238,7 @@ class Composer {
   Differences differences_;
   std::size_t home_ = 0;
   std::vector<std::vector<Definition>> definitions_;  ///< by class
+  std::multimap<std::string, std::string> walls_of_type_;
   std::set<std::string> types_, categories_, walls_, said_;
   Composition out_;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "policy/language/spelling.hpp"
 #include "policy/unite/dispute.hpp"
 #include "policy/unite/judge.hpp"
 
@@ -28,7 +29,7 @@ std::string level_text(Vocabulary const& names, std::size_t group, LabelStatemen
     Texts united;
     for (auto const& name : categories) united.insert(names.category(group, name.text));
     std::string list;
-    for (auto const& name : united) list += (list.empty() ? " {" : " ") + name;
+    for (auto const& name : united) list += (list.empty() ? " {" : " ") + spell_name(name);
     return out + list + (list.empty() ? "" : "}");
   };
   return one("secrecy " + (label.secrecy ? label.secrecy->text : "open"),
@@ -120,7 +121,7 @@ class Definitions {
     std::string out;
     std::size_t const group = parts_.all[defined.part].group;
     for (auto const& type : defined.label->share) {
-      out += (out.empty() ? "share " : " ") + names_.type(group, type.text);
+      out += (out.empty() ? "share " : " ") + spell_name(names_.type(group, type.text));
     }
     return out + (out.empty() ? "wall none" : " wall none");
   }
@@ -137,7 +138,7 @@ class Definitions {
     std::string const name = names_.name(id);
     for (auto const& side : {one, other}) {
       std::string const probe = dispute.probe(attributes(side) + " " + levels(side));
-      dispute.say("allow " + probe + " <-> " + name);
+      dispute.say("allow " + probe + " <-> " + spell_name(name));
     }
     found.example = dispute.find({name});
     conflicts_.add(std::move(found));
@@ -160,12 +161,12 @@ class Definitions {
     std::string const name = names_.name(id);
     if (same_name) {
       for (auto const& type : share)
-        dispute.probe("share " + names_.type(group, type) + " wall none");
+        dispute.probe("share " + spell_name(names_.type(group, type)) + " wall none");
       for (auto const& type : wall) probe_sides(dispute, one.part, other.part, type);
     }
     if (!types_differ) {
       std::string const probe = dispute.probe(attributes(one) + " secrecy secret integrity high");
-      dispute.say("allow " + probe + " <-> " + name);
+      dispute.say("allow " + probe + " <-> " + spell_name(name));
     }
     found.example = dispute.find({name});
     conflicts_.add(std::move(found));
@@ -181,7 +182,7 @@ class Definitions {
         if (!sides.contains(type)) continue;
         for (auto const& side : sides) {
           if (side == type) continue;
-          dispute.probe("wall " + names_.type(parts_.all[part].group, side));
+          dispute.probe("wall " + spell_name(names_.type(parts_.all[part].group, side)));
           break;
         }
       }
@@ -205,7 +206,7 @@ class Definitions {
     Texts const& larger = ours.contains(*odd.begin()) ? ours : theirs;
     std::vector<std::string> subjects;
     for (auto const& type : larger) {
-      subjects.push_back(dispute.probe("wall " + names_.type(part.group, type)));
+      subjects.push_back(dispute.probe("wall " + spell_name(names_.type(part.group, type))));
     }
     for (auto const& label : part.document().labels) {
       subjects.push_back(names_.name(names_.class_of(part.group, label.name.text)));

@@ -50,7 +50,11 @@ class Goals {
  private:
   Node node(Part const& part, std::string const& label) const {
     // Each label of a part is in the union, and so in its graph.
-    return *graph_.find(names_.name(names_.class_of(part.group, label)));
+    return node_of(names_.class_of(part.group, label));
+  }
+  Node node_of(ClassId id) const {
+    // Not by graph_.find(): a label may be called "internet" if no goal names it.
+    return united_->compiled.find_label(LabelName(names_.name(id)))->value();
   }
 
   /// INVARIANT(outside-is-foreign): to a coalition's goal, "internet" is every label of the union
@@ -61,7 +65,7 @@ class Goals {
       auto const& members = names_.members(id);
       bool const ours = std::any_of(members.begin(), members.end(),
                                     [&](auto const& member) { return member.first == part.group; });
-      Node const at = *graph_.find(names_.name(id));
+      Node const at = node_of(id);
       if (!ours && among.has(at)) out.push_back(at);
     }
     return out;
@@ -140,7 +144,7 @@ class Goals {
     for (FlowEdge const* edge : broken.path) {
       for (Node at : {edge->from, edge->to}) {
         for (ClassId id = 0; id < names_.class_count(); ++id) {
-          if (!names_.is_mapped(id) || *graph_.find(names_.name(id)) != at) continue;
+          if (!names_.is_mapped(id) || node_of(id) != at) continue;
           MapLink const link = names_.links(id).front();
           return cite(link.map->origin);
         }

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "policy/language/diagnostics.hpp"
 #include "policy/unite/judge.hpp"
 #include "policy/unite/limits.hpp"
 
@@ -23,41 +24,6 @@ UnionResult refused(Conflicts conflicts) {
   return out;
 }
 
-/// A label of one policy that stands on both sides of a wall of another can never start: the text
-/// would be refused, so it is said here, by the statements that cause it.
-void judge_sides(Parts const& parts, Vocabulary const& names, Conflicts& conflicts) {
-  std::unordered_map<std::string, std::vector<std::pair<std::size_t, LabelStatement const*>>>
-      by_type;
-  for (std::size_t i = 0; i < parts.all.size(); ++i) {
-    for (auto const& label : parts.all[i].document().labels) {
-      for (auto const& type : wall_types(label)) {
-        by_type[names.type(parts.all[i].group, type.text)].emplace_back(i, &label);
-      }
-    }
-  }
-  for (auto const& part : parts.all) {
-    for (auto const& wall : part.document().walls) {
-      std::unordered_map<ClassId, std::string> side_of;
-      for (auto const& type : wall.types) {
-        for (auto const& [i, label] : by_type[names.type(part.group, type.text)]) {
-          Part const& holder = parts.all[i];
-          ClassId const id = names.class_of(holder.group, label->name.text);
-          auto const [at, first] = side_of.try_emplace(id, type.text);
-          if (first || at->second == type.text) continue;
-          Conflict found;
-          found.kind = names.is_mapped(id) ? ConflictKind::map : ConflictKind::type;
-          found.text = "label '" + names.name(id) + "' would stand on both sides of wall '" +
-                       wall.name.text + "' and could never start";
-          found.one = cite(wall.origin);
-          found.other = cite(label->origin);
-          found.example.text = "a VM labelled '" + names.name(id) + "' starts: impossible";
-          conflicts.add(std::move(found));
-        }
-      }
-    }
-  }
-}
-
 Status check_sizes(Parts const& parts, Vocabulary const& names) {
   if (names.class_count() > kLabelsMax) {
     return fail(Errc::too_large, std::to_string(parts.all.size()) + " policies have " +
@@ -66,7 +32,7 @@ Status check_sizes(Parts const& parts, Vocabulary const& names) {
                                      std::to_string(kLabelsMax));
   }
   if (std::string const name = names.too_long(); !name.empty()) {
-    return fail(Errc::too_large, "the name '" + name + "' would have more than 63 bytes");
+    return fail(Errc::too_large, "the name " + quoted(name) + " would have more than 63 bytes");
   }
   return {};
 }
@@ -86,7 +52,6 @@ UnionResult unite(std::vector<SharedPolicy> const& policies) {
   for (auto& found : of_maps) conflicts.add(std::move(found));
   judge_definitions(parts, names, conflicts);
   judge_merges(parts, names, conflicts);
-  if (conflicts.none()) judge_sides(parts, names, conflicts);
   judge_admission(parts, names, conflicts);
   // Without agreement on what names mean there is no union whose decisions could be judged.
   if (!conflicts.none()) return refused(std::move(conflicts));

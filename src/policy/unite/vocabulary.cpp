@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "policy/language/spelling.hpp"
 #include "policy/unite/compare.hpp"
 
 namespace shamon {
@@ -197,12 +198,12 @@ std::string Vocabulary::wall(std::size_t group, std::string const& name) const {
 
 std::string Vocabulary::too_long() const {
   for (auto const& name : names_) {
-    if (!is_valid_name(name)) return name;
+    if (!is_policy_name(name)) return name;
   }
   for (auto const* kind : {&types_, &categories_, &walls_}) {
     for (auto const& group : *kind) {
       for (auto const& [own, united] : group) {
-        if (!is_valid_name(united)) return united;
+        if (!is_policy_name(united)) return united;
       }
     }
   }
