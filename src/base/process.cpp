@@ -114,6 +114,9 @@ void become(ProcessSpec const& spec, Prepared const& prepared, int report_fd) {
         ::open(spec.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (out < 0 || ::dup2(out, 1) < 0 || ::dup2(out, 2) < 0) give_up(report_fd, "opening the log");
   }
+  if (spec.stdio >= 0 && (::dup2(spec.stdio, 0) < 0 || ::dup2(spec.stdio, 1) < 0)) {
+    give_up(report_fd, "standard input and output");
+  }
   become(spec, prepared, report_fd);
   // After the change of user, which clears it.
   if (spec.dies_with_parent) {

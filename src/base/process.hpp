@@ -18,6 +18,7 @@ struct ProcessSpec {
   std::vector<std::pair<std::string, std::string>>
       environment{};          ///< added to PATH, HOME, TERM, LANG
   std::string output_path{};  ///< standard output and error are appended here; empty: inherited
+  int stdio = -1;  ///< both its standard input and output, such as a socket; -1: none, and as above
   std::string network_namespace{};  ///< a name below /run/netns; empty: ours
   std::optional<uid_t> uid{};       ///< and as gid, with no supplementary groups
   /// Passed from descriptor 3 on, named in LISTEN_FDNAMES (sd_listen_fds(3) without the pid check).

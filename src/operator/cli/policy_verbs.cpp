@@ -13,6 +13,7 @@
 #include "operator/cli/policy_graph_verbs.hpp"
 #include "operator/cli/policy_import_verbs.hpp"
 #include "operator/cli/policy_plan_verbs.hpp"
+#include "operator/cli/policy_prove_verbs.hpp"
 #include "operator/cli/policy_union_verbs.hpp"
 #include "policy/decide.hpp"
 #include "policy/decision_text.hpp"
@@ -365,6 +366,7 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
   add_policy_import_verbs(*noun, exit_code);
   add_policy_export_verbs(*noun, exit_code);
   add_policy_union_verbs(*noun, exit_code);
+  add_policy_prove_verbs(*noun, exit_code);
 }
 
 }  // namespace shamon

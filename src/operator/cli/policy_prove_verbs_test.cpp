@@ -1,0 +1,206 @@
+#include "operator/cli/policy_prove_verbs.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.hpp"
+#include "operator/cli/smt_solver.hpp"
+#include "policy/source.hpp"
+
+namespace shamon {
+namespace {
+
+constexpr char kPolicy[] =
+    "coalition c revision 3\n"
+    "type green_t red_t\n"
+    "label green { share green_t }\n"
+    "label red { share red_t }\n"
+    "allow green <-> red tcp/443\n";
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+class PolicyProve : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/shamon-policy-prove-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern), nullptr);
+    folder_ = pattern;
+    path_ = std::getenv("PATH");
+    good_ = write("good.policy", kPolicy);
+  }
+  void TearDown() override {
+    ::setenv("PATH", path_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string write(std::string const& name, std::string const& text) {
+    std::string const path = folder_ + "/" + name;
+    EXPECT_TRUE(write_file_atomically(path, as_bytes(text), 0755));
+    return path;
+  }
+  /// A program in place of z3 that answers as it likes.
+  void pretend_z3(std::string const& script) {
+    ::setenv("PATH", (folder_ + ":" + path_).c_str(), 1);
+    write("z3", "#!/bin/sh\n[ \"$1\" = --version ] && { echo pretended 1; exit; }\n" + script);
+  }
+  bool have(std::string const& solver) {
+    return SmtSolver::start(solver, std::chrono::seconds(10)).has_value();
+  }
+
+  Outcome run(std::vector<std::string> arguments) {
+    CLI::App app("test");
+    Outcome outcome;
+    outcome.exit_code = 0;
+    add_policy_prove_verbs(app, outcome.exit_code);
+    arguments.insert(arguments.begin(), "prove");
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    try {
+      app.parse(arguments);
+    } catch (CLI::ParseError const&) {
+      outcome.exit_code = 2;
+    }
+    outcome.out = ::testing::internal::GetCapturedStdout();
+    outcome.err = ::testing::internal::GetCapturedStderr();
+    return outcome;
+  }
+
+  std::string folder_, path_, good_;
+};
+
+TEST_F(PolicyProve, ExitsZeroOnlyWithAProof) {
+  if (!have("z3")) GTEST_SKIP() << "needs the Debian package z3";
+  Outcome const outcome = run({good_, "--solver", "z3"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find(good_ + ": proved: the compiled policy says what its statements say\n"
+                                     "  2 labels, 4 pairs, every protocol and port of each\n"),
+            0u)
+      << outcome.out;
+  auto const json = nlohmann::json::parse(run({good_, "--json"}).out);
+  EXPECT_EQ(json["schema"], "shamon.policy.prove/1");
+  EXPECT_EQ(json["data"]["proved"], true);
+  EXPECT_EQ(json["data"]["solvers"][0]["rows"], 2);
+  EXPECT_EQ(json["data"]["counterexample"], nullptr);
+}
+
+TEST_F(PolicyProve, BothSolversMustProveWhenBothAreAsked) {
+  if (!have("z3") || !have("cvc5")) GTEST_SKIP() << "needs the Debian packages z3 and cvc5";
+  Outcome const outcome = run({good_, "--solver", "both", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["data"]["solvers"].size(), 2u);
+}
+
+TEST_F(PolicyProve, TheScriptItWritesAnswersTheSameInAnySolver) {
+  std::string const script = folder_ + "/good.smt2";
+  (void)run({good_, "--emit", script});
+  for (auto const& command :
+       {std::vector<std::string>{"z3", "-smt2", script},
+        std::vector<std::string>{"cvc5", "--lang=smt2", "--incremental", script}}) {
+    if (!have(command[0])) GTEST_SKIP() << "needs the Debian package " << command[0];
+    auto const output = run_process(command);
+    ASSERT_TRUE(output) << output.error().describe();
+    EXPECT_EQ(output->text, "sat\nunsat\nunsat\n") << command[0];
+  }
+}
+
+TEST_F(PolicyProve, AnImageThatSaysSomethingElseIsShown) {
+  if (!have("z3")) GTEST_SKIP() << "needs the Debian package z3";
+  std::string text = kPolicy;
+  auto image = [&](std::string const& name) {
+    auto const build = build_policy(good_, text);
+    auto const path = folder_ + "/" + name;
+    EXPECT_TRUE(build && write_file_atomically(path, build->compiled.image()));
+    return path;
+  };
+  EXPECT_EQ(run({good_, "--image", image("same")}).exit_code, 0);
+  text.replace(text.find("443"), 3, "444");
+  Outcome const outcome = run({good_, "--image", image("other"), "--solver", "z3"});
+  EXPECT_EQ(outcome.exit_code, 15);
+  EXPECT_NE(outcome.out.find("not so: the compiled policy differs from its statements\n"),
+            std::string::npos);
+  EXPECT_NE(outcome.out.find("good.policy:5: allow green <-> red tcp/443\n"), std::string::npos)
+      << outcome.out;
+  auto const json =
+      nlohmann::json::parse(run({good_, "--image", image("other"), "--json"}).out)["data"];
+  EXPECT_EQ(json["proved"], false);
+  EXPECT_EQ(json["counterexample"]["confirmed"], true);
+  EXPECT_EQ(json["counterexample"]["operation"], "flow");
+  text.replace(text.find("revision 3"), 10, "revision 4");
+  Outcome const newer = run({good_, "--image", image("newer")});
+  EXPECT_EQ(newer.exit_code, 15);
+  EXPECT_NE(newer.out.find("the statements are revision 3, the tables revision 4"),
+            std::string::npos);
+  EXPECT_EQ(run({good_, "--image", good_}).exit_code, 2) << "a file that is no image";
+}
+
+struct Failure {
+  char const* what;
+  char const* script;
+  int exit_code;
+  char const* message;
+};
+
+TEST_F(PolicyProve, ASolverThatFailsProvesNothing) {
+  Failure const rows[] = {
+      {"it always says unsat",
+       "while read -r line; do case $line in *check-sat*) echo unsat;; esac; done", 1,
+       "found no answer to the control question"},
+      {"it does not know",
+       "while read -r line; do case $line in *check-sat*) echo unknown;; esac; done", 5,
+       "answered 'unknown'"},
+      {"it complains",
+       "while read -r line; do case $line in *check-sat*) echo '(error \"no\")';; esac; done", 1,
+       "z3 said: (error \"no\")"},
+      {"it babbles", "yes", 1, "z3 said: y"},
+      {"it babbles without an end", "tr '\\0' '(' < /dev/zero", 1, "z3 says too much"},
+      {"it ends at once", "exit 3", 1, "z3 ended before it answered, with status 3"},
+      {"it crashes", "kill -SEGV $$", 1, "z3 ended before it answered, with status 139"},
+      {"it dies while it is told", "read -r line; exit 4", 1, "z3 ended before it answered"},
+      {"it never answers", "exec sleep 30", 5, "z3 found no answer in time"},
+      {"it knows values that are none",
+       "while read -r line; do case $line in *check-sat*) echo sat;; *get-value*) echo '((to "
+       "x))';; esac; done",
+       1, "a solver's values"},
+  };
+  for (auto const& row : rows) {
+    pretend_z3(row.script);
+    Outcome const outcome = run({good_, "--solver", "z3", "--timeout", "1"});
+    EXPECT_NE(outcome.exit_code, 0) << row.what;
+    EXPECT_EQ(outcome.exit_code, row.exit_code) << row.what << ": " << outcome.err;
+    EXPECT_NE(outcome.err.find(row.message), std::string::npos) << row.what << ": " << outcome.err;
+    EXPECT_NE(outcome.err.find("shamon: nothing is proved\n"), std::string::npos) << row.what;
+    EXPECT_EQ(outcome.out, "") << row.what;
+  }
+}
+
+TEST_F(PolicyProve, WithoutASolverItSaysWhichPackageHasOne) {
+  ::setenv("PATH", folder_.c_str(), 1);
+  Outcome const outcome = run({good_});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.err,
+            "shamon: not found: neither z3 nor cvc5 is installed: apt-get install z3\n"
+            "shamon: nothing is proved\n");
+  EXPECT_EQ(run({good_, "--solver", "cvc5"}).exit_code, 3);
+}
+
+TEST_F(PolicyProve, AFileWithErrorsIsRefused) {
+  Outcome const outcome = run({write("bad.policy", "coalition c revision 3\nallow a <-> b\n")});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("bad.policy:2:7: label 'a' is not defined"), std::string::npos);
+  EXPECT_EQ(run({good_, "--solver", "yices"}).exit_code, 2);
+  EXPECT_EQ(run({good_, "--timeout", "0"}).exit_code, 2);
+  EXPECT_EQ(run({folder_ + "/none"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace shamon
