@@ -39,11 +39,13 @@ int main(int argc, char** argv) {
   std::map<std::string, UniqueFd> taps;
   for (auto& [name, fd] : take_passed_descriptors()) taps.emplace(name, std::move(fd));
   EventLoop loop;
+  // Before the monitor starts its threads: they inherit the blocked signals, and none of them ends
+  // the process without a last signed head in the journal.
+  for (int const number : {SIGTERM, SIGINT}) loop.on_signal(number, [&loop] { loop.stop(); });
   auto monitor = HostMonitor::create(loop, std::move(*config), std::move(taps));
   if (!monitor) return complain(monitor.error(), 1);
   auto started = (*monitor)->start();
   if (!started) return complain(started.error(), 1);
-  for (int const number : {SIGTERM, SIGINT}) loop.on_signal(number, [&loop] { loop.stop(); });
   loop.on_signal(SIGHUP, [&] {
     auto next = read_host_config(config_path);
     std::fprintf(
