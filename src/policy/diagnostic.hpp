@@ -54,6 +54,15 @@ enum class PolicyCode : std::uint16_t {
   allow_limits_nothing = 100,
   never_starts_as_stated = 101,
   levels_forbid = 102,
+  allow_repeats = 103,
+  unused_type = 104,
+  unused_category = 105,
+  unused_wall_type = 106,
+  wall_never_fires = 107,
+  label_alone = 108,
+  label_without_image = 109,
+  no_member_host = 110,
+  guard_is_an_end = 111,
 };
 /// "P020".
 std::string to_string(PolicyCode code);
@@ -69,7 +78,11 @@ struct Diagnostic {
   std::string message;     ///< one line, with the suggestion in words
   std::string suggestion;  ///< what to write in place of column to end_column; empty: none
   std::string source;      ///< the line it stands in, as far as known; empty: not shown
+  /// file:line:column: message
   std::string describe() const;
+  /// file:line:column: severity: message [code], then the line with a caret under what is meant.
+  /// Each line ends in a newline; a long line is cut around the place.
+  std::string show() const;
 };
 
 }  // namespace shamon

@@ -26,6 +26,7 @@ struct Origin {
 struct Name {
   std::string text;
   std::uint32_t column = 0;
+  std::uint32_t length = 0;  ///< bytes as written, quotes included
 };
 
 struct CoalitionStatement {  ///< coalition NAME revision N ["TEXT"]

@@ -26,7 +26,6 @@ struct PolicyDocument;  ///< defined in policy/document.hpp: coalition, revision
 struct PolicyBuild {
   CompiledPolicy compiled;
   std::shared_ptr<PolicyDocument const> document;
-  std::vector<Diagnostic> notes;  ///< right, but perhaps not what was meant
 };
 
 /// Parses and compiles, with the files the text includes. On any error all of it is refused with
@@ -35,6 +34,11 @@ struct PolicyBuild {
 tl::expected<PolicyBuild, std::vector<Diagnostic>> build_policy(std::string const& file_name,
                                                                 std::string_view text,
                                                                 PolicyReader const& reader = {});
+
+/// The statements that can be read, whatever is wrong with the rest: for editors. Names are not
+/// checked.
+PolicyDocument parse_policy(std::string const& file_name, std::string_view text,
+                            PolicyReader const& reader = {});
 
 /// Canonical formatting: idempotent, keeps comments, includes and the order of statements. Only
 /// spelling is checked. Errors: `malformed` with the first diagnostic.
@@ -47,5 +51,15 @@ Result<std::string> format_policy(std::string const& file_name, std::string_view
 tl::expected<std::string, std::vector<Diagnostic>> flatten_policy(std::string const& file_name,
                                                                   std::string_view text,
                                                                   PolicyReader const& reader);
+
+/// What to send or keep without the files around it: the text as it is if it includes nothing, else
+/// its flat form.
+tl::expected<std::string, std::vector<Diagnostic>> standalone_policy(std::string const& file_name,
+                                                                     std::string_view text,
+                                                                     PolicyReader const& reader);
+
+/// What is right, but perhaps not what was meant: in the order of the text, up to kDiagnosticsMax.
+/// Asks the compiled policy about all pairs of labels: for people who write, not for daemons.
+std::vector<Diagnostic> lint_policy(PolicyBuild const& build);
 
 }  // namespace shamon

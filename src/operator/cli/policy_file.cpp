@@ -24,9 +24,7 @@ std::optional<PolicyBuild> load_policy_file(std::string const& path) {
   }
   auto build = build_policy(path, *text, policy_file_reader());
   if (build) return std::move(*build);
-  for (auto const& diagnostic : build.error()) {
-    std::fprintf(stderr, "%s\n", diagnostic.describe().c_str());
-  }
+  for (auto const& diagnostic : build.error()) std::fputs(diagnostic.show().c_str(), stderr);
   return std::nullopt;
 }
 

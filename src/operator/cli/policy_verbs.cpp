@@ -14,6 +14,7 @@
 #include "operator/cli/policy_import_verbs.hpp"
 #include "operator/cli/policy_plan_verbs.hpp"
 #include "operator/cli/policy_prove_verbs.hpp"
+#include "operator/cli/policy_text_verbs.hpp"
 #include "operator/cli/policy_union_verbs.hpp"
 #include "policy/decide.hpp"
 #include "policy/decision_text.hpp"
@@ -35,7 +36,6 @@ struct Options {
   std::string service = "any";
   std::vector<std::string> running;
   bool as_json = false;
-  bool write = false;
 };
 
 void print(std::string const& text) {
@@ -47,65 +47,6 @@ void complain(std::string const& text) {
 void print_json(char const* schema, json const& data) {
   // A policy may quote any byte of its file; JSON text may not hold all of them.
   print(json_envelope(schema, data.dump(-1, ' ', false, json::error_handler_t::replace)));
-}
-
-json to_json(std::vector<Diagnostic> const& diagnostics) {
-  json out = json::array();
-  for (auto const& d : diagnostics) {
-    out.push_back(
-        {{"file", d.file}, {"line", d.line}, {"column", d.column}, {"message", d.message}});
-  }
-  return out;
-}
-
-/// The file's text; a file that cannot be read is a wrong question, told on standard error.
-std::optional<std::string> read_policy(Options const& options) {
-  auto text = read_policy_text(options.file);
-  if (text) return std::move(*text);
-  report(text.error());
-  return std::nullopt;
-}
-
-int lint(Options const& options) {
-  auto const text = read_policy(options);
-  if (!text) return kExitUsage;
-  auto const build = build_policy(options.file, *text, policy_file_reader());
-  std::vector<Diagnostic> const none;
-  auto const& errors = build ? none : build.error();
-  for (auto const& diagnostic : errors) complain(diagnostic.describe());
-  auto const& notes = build ? build->notes : none;
-  for (auto const& note : notes) complain("note: " + note.describe());
-  if (options.as_json) {
-    json data = {{"ok", build.has_value()}, {"errors", to_json(errors)}, {"notes", to_json(notes)}};
-    if (build) {
-      data["coalition"] = build->compiled.coalition().value();
-      data["revision"] = build->compiled.revision().value();
-      data["labels"] = build->compiled.label_count();
-    }
-    print_json("shamon.policy.lint/1", data);
-  } else if (build) {
-    print(options.file + ": coalition " + build->compiled.coalition().value() + " revision " +
-          std::to_string(build->compiled.revision().value()) + ", " +
-          std::to_string(build->compiled.label_count()) + " labels, no errors\n");
-  }
-  return build ? kExitYes : kExitUsage;
-}
-
-int format(Options const& options) {
-  auto const text = read_policy(options);
-  if (!text) return kExitUsage;
-  auto const formatted = format_policy(options.file, *text);
-  if (!formatted) {
-    complain(formatted.error().message);
-    return kExitUsage;
-  }
-  if (!options.write) {
-    print(*formatted);
-    return kExitYes;
-  }
-  if (*formatted == *text) return kExitYes;
-  auto const written = write_file_atomically(options.file, as_bytes(*formatted), 0644);
-  return written ? static_cast<int>(kExitYes) : report(written.error());
 }
 
 std::vector<std::string> texts(std::vector<Name> const& names) {
@@ -130,6 +71,7 @@ json to_json(LabelStatement const& label) {
               {"share", texts(label.share)},
               {"wall", texts(label.wall.value_or(label.share))},
               {"guard", label.guard},
+              {"file", label.origin.file},
               {"line", label.origin.line}};
   out["secrecy"] = label.secrecy ? json(label.secrecy->text) : json();
   out["secrecy_categories"] = texts(label.secrecy_categories);
@@ -141,16 +83,14 @@ json to_json(LabelStatement const& label) {
 json to_json(AllowStatement const& allow) {
   json services = json::array();
   for (auto const& service : allow.services) services.push_back(to_string(service));
-  return {{"from", allow.from.text},
-          {"to", allow.to.text},
-          {"two_way", allow.two_way},
-          {"services", services},
-          {"line", allow.origin.line}};
+  return {{"from", allow.from.text}, {"to", allow.to.text},       {"two_way", allow.two_way},
+          {"services", services},    {"file", allow.origin.file}, {"line", allow.origin.line}};
 }
 
 json to_json(HostCondition const& host) {
   json out = {{"platforms", texts(host.platforms)},
               {"locations", texts(host.locations)},
+              {"file", host.origin.file},
               {"line", host.origin.line}};
   out["attested_within_ms"] =
       host.attested_within ? json(host.attested_within->count() / 1'000'000) : json();
@@ -160,6 +100,8 @@ json to_json(HostCondition const& host) {
 json to_json(PolicyDocument const& document) {
   json out = {{"coalition", document.coalition.name.text},
               {"revision", document.coalition.revision.value()}};
+  out["revision_name"] =
+      document.coalition.revision_name.empty() ? json() : json(document.coalition.revision_name);
   for (char const* list :
        {"types", "labels", "walls", "allows", "member_hosts", "member_vms", "goals", "maps"}) {
     out[list] = json::array();
@@ -169,25 +111,33 @@ json to_json(PolicyDocument const& document) {
   }
   for (auto const& label : document.labels) out["labels"].push_back(to_json(label));
   for (auto const& wall : document.walls) {
-    out["walls"].push_back(
-        {{"name", wall.name.text}, {"types", texts(wall.types)}, {"line", wall.origin.line}});
+    out["walls"].push_back({{"name", wall.name.text},
+                            {"types", texts(wall.types)},
+                            {"file", wall.origin.file},
+                            {"line", wall.origin.line}});
   }
   for (auto const& allow : document.allows) out["allows"].push_back(to_json(allow));
   for (auto const& host : document.host_conditions) out["member_hosts"].push_back(to_json(host));
   for (auto const& vm : document.vm_conditions) {
-    out["member_vms"].push_back(
-        {{"label", vm.label.text}, {"images", texts(vm.images)}, {"line", vm.origin.line}});
+    out["member_vms"].push_back({{"label", vm.label.text},
+                                 {"images", texts(vm.images)},
+                                 {"file", vm.origin.file},
+                                 {"line", vm.origin.line}});
   }
   for (auto const& goal : document.goals) {
     out["goals"].push_back({{"from", goal.from.text},
                             {"to", goal.to.text},
                             {"except_through", texts(goal.through)},
+                            {"file", goal.origin.file},
                             {"line", goal.origin.line}});
   }
   for (auto const& map : document.maps) {
     json pairs = json::object();
     for (auto const& pair : map.pairs) pairs[pair.theirs.text] = pair.ours.text;
-    out["maps"].push_back({{"site", map.site.text}, {"labels", pairs}, {"line", map.origin.line}});
+    out["maps"].push_back({{"site", map.site.text},
+                           {"labels", pairs},
+                           {"file", map.origin.file},
+                           {"line", map.origin.line}});
   }
   return out;
 }
@@ -212,6 +162,12 @@ std::string flow_table(CompiledPolicy const& policy) {
   return format_table(head, rows);
 }
 
+/// The line, with the file if it is an included one.
+std::string place(Origin const& origin, PolicyDocument const& document) {
+  std::string const line = std::to_string(origin.line);
+  return origin.file == document.file ? line : origin.file + ":" + line;
+}
+
 int show(Options const& options) {
   auto const build = load_policy_file(options.file);
   if (!build) return kExitUsage;
@@ -220,14 +176,15 @@ int show(Options const& options) {
     print_json("shamon.policy.show/1", to_json(document));
     return kExitYes;
   }
-  print("coalition " + document.coalition.name.text + " revision " +
-        std::to_string(document.coalition.revision.value()) + "\n\n");
+  auto const& head = document.coalition;
+  print("coalition " + head.name.text + " revision " + std::to_string(head.revision.value()) +
+        (head.revision_name.empty() ? "" : " \"" + head.revision_name + "\"") + "\n\n");
   std::vector<std::vector<std::string>> rows;
   for (auto const& label : document.labels) {
     rows.push_back({label.name.text, joined(label.share), joined(label.wall.value_or(label.share)),
                     level_text(label.secrecy, label.secrecy_categories),
                     level_text(label.integrity, label.integrity_categories),
-                    label.guard ? "yes" : "-", std::to_string(label.origin.line)});
+                    label.guard ? "yes" : "-", place(label.origin, document)});
   }
   print(format_table({"label", "share", "wall", "secrecy", "integrity", "guard", "line"}, rows));
   print("\n" + flow_table(build->compiled));
@@ -336,15 +293,9 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
   noun->require_subcommand(1);
   auto options = std::make_shared<Options>();
 
-  auto* verb = add_verb(*noun, "lint", "say everything that is wrong with FILE", options);
-  verb->add_flag("--json", options->as_json, "one JSON object");
-  verb->callback([options, &exit_code] { exit_code = lint(*options); });
+  add_policy_text_verbs(*noun, exit_code);
 
-  verb = add_verb(*noun, "fmt", "print FILE in its canonical form", options);
-  verb->add_flag("--write", options->write, "write it back to FILE");
-  verb->callback([options, &exit_code] { exit_code = format(*options); });
-
-  verb = add_verb(*noun, "show", "labels of FILE, and what may flow between them", options);
+  auto* verb = add_verb(*noun, "show", "labels of FILE, and what may flow between them", options);
   verb->add_flag("--json", options->as_json, "one JSON object, every statement");
   verb->callback([options, &exit_code] { exit_code = show(*options); });
 

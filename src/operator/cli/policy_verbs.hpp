@@ -1,4 +1,4 @@
-// Verbs about policy files, off line: policy lint, fmt, show, decide.
+// Verbs about policy files, off line: policy show and decide, and the noun all of them belong to.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -66,42 +66,6 @@ class PolicyVerbs : public ::testing::Test {
   std::string folder_, good_, bad_;
 };
 
-TEST_F(PolicyVerbs, LintTellsEveryErrorOnStandardErrorAndExitsTwo) {
-  Outcome const bad = run({"lint", bad_});
-  EXPECT_EQ(bad.exit_code, 2);
-  EXPECT_EQ(bad.out, "");
-  EXPECT_EQ(bad.err, bad_ + ":2:1: 'lable' does not start a statement; did you mean 'label'?\n" +
-                         bad_ + ":3:7: label 'a' is not defined\n" + bad_ +
-                         ":3:13: label 'b' is not defined\n");
-  Outcome const good = run({"lint", good_});
-  EXPECT_EQ(good.exit_code, 0);
-  EXPECT_EQ(good.out, good_ + ": coalition c revision 3, 3 labels, no errors\n");
-  EXPECT_EQ(run({"lint", folder_ + "/none"}).exit_code, 2);
-  EXPECT_EQ(run({"lint"}).exit_code, 2);
-}
-
-TEST_F(PolicyVerbs, LintSpeaksJson) {
-  auto const bad = nlohmann::json::parse(run({"lint", bad_, "--json"}).out);
-  EXPECT_EQ(bad["schema"], "shamon.policy.lint/1");
-  EXPECT_EQ(bad["data"]["ok"], false);
-  ASSERT_EQ(bad["data"]["errors"].size(), 3u);
-  EXPECT_EQ(bad["data"]["errors"][1]["line"], 3);
-  EXPECT_EQ(bad["data"]["errors"][1]["column"], 7);
-  auto const good = nlohmann::json::parse(run({"lint", good_, "--json"}).out);
-  EXPECT_EQ(good["data"]["ok"], true);
-  EXPECT_EQ(good["data"]["revision"], 3);
-}
-
-TEST_F(PolicyVerbs, FmtPrintsOrWritesTheCanonicalForm) {
-  std::string const path = write("ugly.policy", "coalition  c   revision 3 # x\n\n\ntype a,b");
-  std::string const canonical = "coalition c revision 3  # x\n\ntype a b\n";
-  EXPECT_EQ(run({"fmt", path}).out, canonical);
-  EXPECT_EQ(run({"fmt", path, "--write"}).exit_code, 0);
-  EXPECT_EQ(read_text_file(path).value(), canonical);
-  EXPECT_EQ(run({"fmt", bad_, "--write"}).exit_code, 2);
-  EXPECT_NE(read_text_file(bad_).value().find("lable"), std::string::npos);
-}
-
 TEST_F(PolicyVerbs, ShowTellsLabelsAndWhatMayFlow) {
   Outcome const shown = run({"show", good_});
   EXPECT_EQ(shown.exit_code, 0);

@@ -8,6 +8,11 @@
 namespace shamon {
 namespace {
 
+/// Of a long path the end, which is what tells files apart.
+std::string short_file_name(std::string const& path) {
+  return path.size() <= kFileNameBytesMax ? path : path.substr(path.size() - kFileNameBytesMax);
+}
+
 /// Puts statements where they belong, numbers them and keeps their origins.
 class Collector {
  public:
@@ -43,7 +48,7 @@ class Collector {
   template <class S>
   void number(S& s) {
     s.origin.statement = StatementId(static_cast<std::uint32_t>(origins_.size() + 1));
-    origins_.push_back({s.origin.file, s.origin.line, s.origin.text});
+    origins_.push_back({short_file_name(s.origin.file), s.origin.line, s.origin.text});
     if (origins_.size() == kStatementsMax + 1) {
       diagnostics_.add(place_of(s.origin), PolicyCode::too_many,
                        "a policy may have " + std::to_string(kStatementsMax) + " statements");
@@ -80,33 +85,46 @@ class Collector {
   bool coalition_skipped_ = false;
 };
 
-}  // namespace
-
-tl::expected<PolicyBuild, std::vector<Diagnostic>> build_policy(std::string const& file_name,
-                                                                std::string_view text,
-                                                                PolicyReader const& reader) {
-  Diagnostics diagnostics;
-  Diagnostics notes(Severity::note);
-  auto document = std::make_shared<PolicyDocument>();
-  document->file = short_file_name(file_name);
-  Collector collector(*document, diagnostics);
+/// Everything that can be read, with the statements' origins as the compiled policy keeps them.
+std::vector<StatementOrigin> collect(std::string const& file_name, std::string_view text,
+                                     PolicyReader const& reader, PolicyDocument& document,
+                                     Diagnostics& diagnostics) {
+  document.file = file_name;
+  Collector collector(document, diagnostics);
   SourceVisitor visitor;
   visitor.line = [&](SourceLine const& line, ParsedLine parsed) {
     if (parsed.statement) return collector.add(std::move(*parsed.statement));
     collector.skip(line.text);
   };
   auto const last_line = walk_sources(file_name, text, reader, diagnostics, visitor);
-  std::vector<StatementOrigin> origins = std::move(collector).finish(last_line);
-  PolicyRules rules = check(*document, diagnostics, notes);
+  return std::move(collector).finish(last_line);
+}
+
+}  // namespace
+
+PolicyDocument parse_policy(std::string const& file_name, std::string_view text,
+                            PolicyReader const& reader) {
+  PolicyDocument document;
+  Diagnostics diagnostics;
+  collect(file_name, text, reader, document, diagnostics);
+  return document;
+}
+
+tl::expected<PolicyBuild, std::vector<Diagnostic>> build_policy(std::string const& file_name,
+                                                                std::string_view text,
+                                                                PolicyReader const& reader) {
+  Diagnostics diagnostics;
+  auto document = std::make_shared<PolicyDocument>();
+  auto origins = collect(file_name, text, reader, *document, diagnostics);
+  PolicyRules rules = check(*document, diagnostics);
   if (!diagnostics.none()) return tl::unexpected(std::move(diagnostics).take());
   rules.statements = std::move(origins);
   auto compiled = compile(std::move(rules));
   if (!compiled) {
-    diagnostics.add({document->file, 1, 1, 0, ""}, PolicyCode::not_compiled,
-                    compiled.error().message);
+    diagnostics.add({file_name, 1, 1, 0, ""}, PolicyCode::not_compiled, compiled.error().message);
     return tl::unexpected(std::move(diagnostics).take());
   }
-  return PolicyBuild{std::move(*compiled), std::move(document), std::move(notes).take()};
+  return PolicyBuild{std::move(*compiled), std::move(document)};
 }
 
 }  // namespace shamon

@@ -65,10 +65,9 @@ class Scope {
 
 class Checker {
  public:
-  Checker(PolicyDocument const& document, Diagnostics& diagnostics, Diagnostics& notes)
+  Checker(PolicyDocument const& document, Diagnostics& diagnostics)
       : document_(document),
         diagnostics_(diagnostics),
-        notes_(notes),
         types_("type", "types", kTypesMax, diagnostics),
         categories_("category", "categories", kCategoriesMax, diagnostics),
         labels_("label", "labels", kLabelsMax, diagnostics) {}
@@ -156,18 +155,13 @@ class Checker {
         [](auto name) { return find_integrity(name); }, kIntegrityNames);
     for (std::size_t i = 0; i < rules_.walls.size(); ++i) {
       if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
-        std::string const what = "label " + quoted(statement.name.text) +
-                                 " stands on both sides of wall " +
-                                 quoted(document_.walls[i].name.text);
-        if (statement.wall) {
-          notes_.add(place_of(origin, statement.name), PolicyCode::never_starts_as_stated,
-                     what + ", so it can never start");
-        } else {
-          diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
-                           what +
-                               " and could never start; say 'wall none' or name its side with "
-                               "'wall TYPE'");
-        }
+        if (statement.wall) continue;  // stated word for word: the linter's matter
+        diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
+                         "label " + quoted(statement.name.text) +
+                             " stands on both sides of wall " +
+                             quoted(document_.walls[i].name.text) +
+                             " and could never start; say 'wall none' or name its side with "
+                             "'wall TYPE'");
       }
     }
     rules_.labels.push_back(std::move(rule));
@@ -191,36 +185,6 @@ class Checker {
       rule.port_high = service.port_high;
       rule.statement = statement.origin.statement;
       rules_.allows.push_back(rule);
-    }
-    note_allow(statement, rules_.labels[*from].label, rules_.labels[*to].label);
-  }
-
-  /// What an `allow` does not do, though it may look so.
-  void note_allow(AllowStatement const& statement, Label const& from, Label const& to) {
-    bool const same = statement.from.text == statement.to.text;
-    if (!same && (from.guard || to.guard))
-      return;  // nothing but this grants, and nothing limits it
-    Place const place = place_of(statement.origin);
-    if (!statement.services.empty() && have_common_type(from.share, to.share)) {
-      notes_.add(place, PolicyCode::allow_limits_nothing,
-                 "these labels share a type, so all services are allowed, not only the named");
-    }
-    LevelBar const there = bar_between(from.levels, to.levels);
-    LevelBar const back = statement.two_way ? bar_between(to.levels, from.levels) : there;
-    auto forbidden = [](Label const& sender, Label const& receiver, LevelBar bar) {
-      return "levels let nothing flow from " + quoted(sender.name.value()) + " to " +
-             quoted(receiver.name.value()) +
-             (bar == LevelBar::secrecy ? " (secrecy)" : " (integrity)");
-    };
-    if (there != LevelBar::none && back != LevelBar::none) {
-      std::string text = forbidden(from, to, there);
-      if (statement.two_way)
-        text += ", and " + forbidden(to, from, back).substr(std::string_view("levels let ").size());
-      notes_.add(place, PolicyCode::levels_forbid, text + ": this allows nothing");
-    } else if (there != LevelBar::none || back != LevelBar::none) {
-      std::string const text =
-          there != LevelBar::none ? forbidden(from, to, there) : forbidden(to, from, back);
-      notes_.add(place, PolicyCode::levels_forbid, text + ": only the other way passes");
     }
   }
 
@@ -287,7 +251,6 @@ class Checker {
 
   PolicyDocument const& document_;
   Diagnostics& diagnostics_;
-  Diagnostics& notes_;
   Scope types_;
   Scope categories_;
   Scope labels_;
@@ -298,8 +261,8 @@ class Checker {
 
 }  // namespace
 
-PolicyRules check(PolicyDocument const& document, Diagnostics& diagnostics, Diagnostics& notes) {
-  return Checker(document, diagnostics, notes).run();
+PolicyRules check(PolicyDocument const& document, Diagnostics& diagnostics) {
+  return Checker(document, diagnostics).run();
 }
 
 }  // namespace shamon

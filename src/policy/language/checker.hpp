@@ -7,8 +7,8 @@
 
 namespace shamon {
 
-/// Adds a diagnostic for everything wrong in `document`, and to `notes` what is right but may not
-/// be meant. The rules are complete only if no diagnostic was added.
-PolicyRules check(PolicyDocument const& document, Diagnostics& diagnostics, Diagnostics& notes);
+/// Adds a diagnostic for everything wrong in `document`. The rules are complete only if none was
+/// added.
+PolicyRules check(PolicyDocument const& document, Diagnostics& diagnostics);
 
 }  // namespace shamon

@@ -9,6 +9,7 @@ namespace shamon {
 namespace {
 
 constexpr std::size_t kQuotedBytesMax = 64;
+constexpr std::size_t kShownBytesMax = 120;    // of a line, around what is meant
 constexpr std::size_t kComparedBytesMax = 63;  // as long as a name can be
 
 /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
@@ -47,6 +48,31 @@ std::string Diagnostic::describe() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
 }
 
+std::string Diagnostic::show() const {
+  std::string out = file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " +
+                    to_string(severity) + ": " + message + " [" + to_string(code) + "]\n";
+  if (source.empty() || column == 0) return out;
+  std::size_t const at = column - 1;
+  std::size_t const begin = at > kShownBytesMax / 2 ? at - kShownBytesMax / 2 : 0;
+  std::size_t const end = std::min(source.size(), begin + kShownBytesMax);
+  std::string const number = std::to_string(line);
+  std::string text = number + " | ";
+  std::string carets = std::string(number.size(), ' ') + " | ";
+  for (std::size_t i = begin; i < std::max(end, at + 1); ++i) {
+    char const c = i < source.size() ? source[i] : ' ';
+    bool const tab = c == '\t';
+    // Bytes beyond ASCII stay: the line is the user's own, in the user's own script.
+    text += (c >= 0 && c < 0x20 && !tab) || c == 0x7f ? '?' : c;
+    if (static_cast<unsigned char>(c) >= 0x80 && static_cast<unsigned char>(c) < 0xc0) continue;
+    bool const marked = i >= at && i < std::max<std::size_t>(end_column - 1, at + 1);
+    if (i <= at || marked) carets += marked ? (i == at ? '^' : '~') : (tab ? '\t' : ' ');
+  }
+  auto const trim = [](std::string& t) { t.erase(t.find_last_not_of(" \t") + 1); };
+  trim(text);
+  trim(carets);
+  return out + text + "\n" + carets + "\n";
+}
+
 Place place_of(Origin const& origin) {
   // Origins keep a statement without what stands before it: blanks fill its place.
   return {origin.file, origin.line, origin.column, origin.text.size(),
@@ -56,7 +82,7 @@ Place place_of(Origin const& origin) {
 Place place_of(Origin const& origin, Name const& name) {
   Place place = place_of(origin);
   place.column = name.column;
-  place.length = name.text.size();
+  place.length = name.length;
   return place;
 }
 

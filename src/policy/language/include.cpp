@@ -54,12 +54,10 @@ class Walk {
   }
 
  private:
-  std::string name_of(std::string const& path) const { return short_file_name(folder_ + path); }
+  std::string name_of(std::string const& path) const { return folder_ + path; }
 
   void refuse(IncludeStatement const& include, PolicyCode code, std::string message) {
-    Place place = place_of(include.origin, include.path);
-    place.length += 2;  // the quotes
-    diagnostics_.add(std::move(place), code, std::move(message));
+    diagnostics_.add(place_of(include.origin, include.path), code, std::move(message));
   }
 
   /// "a.policy -> b.policy -> a.policy"
@@ -123,10 +121,6 @@ class Walk {
 
 }  // namespace
 
-std::string short_file_name(std::string path) {
-  return path.size() <= kFileNameBytesMax ? path : path.substr(path.size() - kFileNameBytesMax);
-}
-
 std::optional<std::string> resolve_include(std::string const& folder, std::string_view path) {
   if (path.empty() || path.front() == '/' || path.back() == '/') return std::nullopt;
   std::string out = folder;
@@ -150,7 +144,7 @@ std::optional<std::string> resolve_include(std::string const& folder, std::strin
 std::uint32_t walk_sources(std::string const& file_name, std::string_view text,
                            PolicyReader const& reader, Diagnostics& diagnostics,
                            SourceVisitor const& visitor) {
-  return Walk(file_name, reader, diagnostics, visitor).read(short_file_name(file_name), text);
+  return Walk(file_name, reader, diagnostics, visitor).read(file_name, text);
 }
 
 }  // namespace shamon

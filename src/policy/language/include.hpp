@@ -24,9 +24,6 @@ std::uint32_t walk_sources(std::string const& file_name, std::string_view text,
                            PolicyReader const& reader, Diagnostics& diagnostics,
                            SourceVisitor const& visitor);
 
-/// The name as origins keep it: of a long path the end, which is what tells files apart.
-std::string short_file_name(std::string path);
-
 /// `path` as written in a file of `folder` (empty, or ending in '/'), without "." and ".."; nothing
 /// if it is absolute, leaves the top folder or names no file.
 std::optional<std::string> resolve_include(std::string const& folder, std::string_view path);

@@ -288,53 +288,5 @@ TEST(Language, TheDocumentKeepsEveryStatementWithItsPlace) {
   EXPECT_EQ(document.labels.back().secrecy->text, "secret");
 }
 
-TEST(Language, AnAllowThatLevelsForbidIsNoted) {
-  struct {
-    char const* allow;
-    char const* note;  ///< empty: none
-  } const rows[] = {
-      {"low -> low", ""},
-      {"low -> secret", ""},
-      {"secret -> low",
-       "levels let nothing flow from 'secret' to 'low' (secrecy): this allows nothing"},
-      {"low -> high",
-       "levels let nothing flow from 'low' to 'high' (integrity): this allows nothing"},
-      {"high -> low", ""},
-      {"low <-> secret",
-       "levels let nothing flow from 'secret' to 'low' (secrecy): only the other way passes"},
-      {"secret <-> low tcp/443",
-       "levels let nothing flow from 'secret' to 'low' (secrecy): only the other way passes"},
-      {"secret <-> other",
-       "levels let nothing flow from 'secret' to 'other' (secrecy), and nothing flow from 'other' "
-       "to 'secret' (secrecy): this allows nothing"},
-      {"secret <-> filter", ""},
-      {"filter -> high", ""},
-  };
-  for (auto const& row : rows) {
-    auto const build = build_policy("p", std::string("coalition c revision 1\ncategory a b\n"
-                                                     "label low { }\n"
-                                                     "label secret { secrecy secret {a} }\n"
-                                                     "label high { integrity high }\n"
-                                                     "label other { secrecy open {b} }\n"
-                                                     "label filter { guard }\n"
-                                                     "allow ") +
-                                             row.allow + "\n");
-    ASSERT_TRUE(build) << row.allow;
-    std::string const note = build->notes.empty() ? "" : build->notes[0].message;
-    EXPECT_EQ(note, row.note) << row.allow;
-  }
-}
-
-TEST(Language, AnAllowThatLimitsNothingIsNoted) {
-  auto const build = build_policy("p", around("allow green <-> green tcp/443"));
-  ASSERT_TRUE(build);
-  ASSERT_EQ(build->notes.size(), 1u);
-  EXPECT_EQ(build->notes[0].describe(),
-            "p:8:1: these labels share a type, so all services are allowed, not only the named");
-  auto const plain = build_policy("p", around("allow green <-> red tcp/443"));
-  ASSERT_TRUE(plain);
-  EXPECT_TRUE(plain->notes.empty());
-}
-
 }  // namespace
 }  // namespace shamon

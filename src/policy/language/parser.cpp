@@ -108,6 +108,9 @@ class LineParser {
     if (!accept(text)) expected(quoted(text));
   }
 
+  static std::uint32_t length_of(Token const& token) {
+    return static_cast<std::uint32_t>(token.text.size());
+  }
   bool at_word() const { return peek().kind == Token::Kind::word; }
 
   bool at_text() const { return peek().kind == Token::Kind::text; }
@@ -119,13 +122,13 @@ class LineParser {
       return {};
     }
     Token const token = next();
-    return {std::string(token.text), token.column};
+    return {std::string(token.text), token.column, length_of(token)};
   }
 
   /// Bare or in quotes.
   Name name(std::string const& what) {
     if (!ok_ || !at_text()) return bare_name(what);
-    Name out{unquote_text(peek().text), peek().column};
+    Name out{unquote_text(peek().text), peek().column, length_of(peek())};
     if (!is_policy_name(out.text)) {
       error(peek(), PolicyCode::bad_quotes,
             "a name has 1 to 63 bytes of UTF-8 that can be seen, and no blank at either end");
@@ -158,7 +161,7 @@ class LineParser {
     for (auto const& there : names) {
       if (ok_ && there.text == added.text) {
         ok_ = false;
-        diagnostics_.add(line_.place(added.column, added.text.size()), PolicyCode::twice_in_line,
+        diagnostics_.add(line_.place(added.column, added.length), PolicyCode::twice_in_line,
                          quoted(added.text) + " is there twice");
       }
     }
@@ -188,7 +191,8 @@ class LineParser {
     if (token.text.find('\\') != std::string_view::npos) {
       error(token, PolicyCode::bad_quotes, "no '\\' here");
     }
-    return {std::string(token.text.substr(1, token.text.size() - 2)), token.column};
+    return {std::string(token.text.substr(1, token.text.size() - 2)), token.column,
+            length_of(token)};
   }
 
   template <class S>

@@ -152,4 +152,18 @@ tl::expected<std::string, std::vector<Diagnostic>> flatten_policy(std::string co
   return tl::unexpected(std::move(diagnostics).take());
 }
 
+tl::expected<std::string, std::vector<Diagnostic>> standalone_policy(std::string const& file_name,
+                                                                     std::string_view text,
+                                                                     PolicyReader const& reader) {
+  Diagnostics diagnostics;
+  bool includes = false;
+  for_each_line(text, [&](std::string_view line_text, std::uint32_t number) {
+    auto const parsed = parse_line({file_name, number, line_text}, diagnostics);
+    includes |= parsed.statement && std::holds_alternative<IncludeStatement>(*parsed.statement);
+  });
+  if (includes) return flatten_policy(file_name, text, reader);
+  if (!diagnostics.none()) return tl::unexpected(std::move(diagnostics).take());
+  return std::string(text);
+}
+
 }  // namespace shamon
