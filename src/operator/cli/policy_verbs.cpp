@@ -12,6 +12,7 @@
 #include "operator/cli/policy_flow_verbs.hpp"
 #include "operator/cli/policy_graph_verbs.hpp"
 #include "operator/cli/policy_import_verbs.hpp"
+#include "operator/cli/policy_lsp_verbs.hpp"
 #include "operator/cli/policy_plan_verbs.hpp"
 #include "operator/cli/policy_prove_verbs.hpp"
 #include "operator/cli/policy_text_verbs.hpp"
@@ -294,6 +295,7 @@ void add_policy_verbs(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
 
   add_policy_text_verbs(*noun, exit_code);
+  add_policy_lsp_verbs(*noun, exit_code);
 
   auto* verb = add_verb(*noun, "show", "labels of FILE, and what may flow between them", options);
   verb->add_flag("--json", options->as_json, "one JSON object, every statement");

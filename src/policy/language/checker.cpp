@@ -157,8 +157,7 @@ class Checker {
       if (breaks_wall(rules_.walls[i].types, rule.label.wall, rule.label.wall)) {
         if (statement.wall) continue;  // stated word for word: the linter's matter
         diagnostics_.add(place_of(origin, statement.name), PolicyCode::never_starts,
-                         "label " + quoted(statement.name.text) +
-                             " stands on both sides of wall " +
+                         "label " + quoted(statement.name.text) + " stands on both sides of wall " +
                              quoted(document_.walls[i].name.text) +
                              " and could never start; say 'wall none' or name its side with "
                              "'wall TYPE'");

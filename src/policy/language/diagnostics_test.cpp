@@ -5,10 +5,14 @@
 namespace shamon {
 namespace {
 
-Diagnostic last_of(std::string const& text) {
+/// The first mistake that is not only a missing coalition, if there is one.
+Diagnostic mistake_of(std::string const& text) {
   auto const build = build_policy("p", text);
   if (build || build.error().empty()) return {};
-  return build.error().back();
+  for (auto const& diagnostic : build.error()) {
+    if (diagnostic.code != PolicyCode::coalition_missing) return diagnostic;
+  }
+  return build.error().front();
 }
 
 TEST(Diagnostics, AreShownWithTheLineAndACaretUnderWhatIsMeant) {
@@ -40,11 +44,11 @@ TEST(Diagnostics, AreShownWithTheLineAndACaretUnderWhatIsMeant) {
        "p:1:305: error: unexpected character '$' [P001]\n1 | " + std::string(60, ' ') +
            "$ and more\n  | " + std::string(60, ' ') + "^\n"},
   };
-  for (auto const& row : rows) EXPECT_EQ(last_of(row.text).show(), row.shown);
+  for (auto const& row : rows) EXPECT_EQ(mistake_of(row.text).show(), row.shown);
 }
 
 TEST(Diagnostics, SayWhatToWriteInstead) {
-  Diagnostic const found = last_of("coalition c revision 1\nlabel a { secrecy opne }\n");
+  Diagnostic const found = mistake_of("coalition c revision 1\nlabel a { secrecy opne }\n");
   EXPECT_EQ(found.line, 2u);
   EXPECT_EQ(found.column, 19u);
   EXPECT_EQ(found.end_column, 23u);
