@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "label/label.hpp"
+#include "policy/language/level_words.hpp"
 #include "policy/language/spelling.hpp"
 #include "policy/language/token.hpp"
 

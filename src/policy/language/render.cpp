@@ -99,10 +99,10 @@ std::string text_of(MapStatement const& s) {
 /// Lines of canonical text: runs of blank lines become one; there is none at either end.
 class CanonicalText {
  public:
-  void blank() { blank_wanted_ = !out_.empty(); }
+  void blank() { blank_wanted_ = !out_.empty() && !file_begins_; }
   void line(std::string const& text, std::string_view comment = {}) {
     if (blank_wanted_) out_ += "\n";
-    blank_wanted_ = false;
+    blank_wanted_ = file_begins_ = false;
     out_ += text;
     if (!comment.empty()) out_ += (text.empty() ? "" : "  ") + std::string(comment);
     out_ += "\n";
@@ -111,11 +111,16 @@ class CanonicalText {
     if (!parsed.statement && parsed.comment.empty()) return blank();
     line(parsed.statement ? render(*parsed.statement) : "", parsed.comment);
   }
+  /// Around an included file, so that its first and last blank lines count as little here as they
+  /// do when it is formatted by itself.
+  void begin_file() { file_begins_ = true; }
+  void end_file() { blank_wanted_ = false; }
   std::string take() && { return std::move(out_); }
 
  private:
   std::string out_;
   bool blank_wanted_ = false;
+  bool file_begins_ = false;
 };
 
 }  // namespace
@@ -145,8 +150,12 @@ tl::expected<std::string, std::vector<Diagnostic>> flatten_policy(std::string co
         parsed.statement && std::holds_alternative<IncludeStatement>(*parsed.statement);
     if (!include) return out.line(parsed);
     out.line("# " + render(*parsed.statement), parsed.comment);
+    out.begin_file();
   };
-  visitor.leave = [&](std::string const& path) { out.line("# end of \"" + path + "\""); };
+  visitor.leave = [&](std::string const& path) {
+    out.end_file();
+    out.line("# end of \"" + path + "\"");
+  };
   walk_sources(file_name, text, reader, diagnostics, visitor);
   if (diagnostics.none()) return std::move(out).take();
   return tl::unexpected(std::move(diagnostics).take());
