@@ -14,6 +14,7 @@
 #include "base/file.hpp"
 #include "base/ipv4_text.hpp"
 #include "config/service_manager.hpp"
+#include "policy/source.hpp"
 
 namespace shamon {
 namespace {
@@ -38,13 +39,18 @@ Status read_files(AuthorityConfig const& config, AuthorityCore& core) {
   auto const text = read_text_file(config.policy_path);
   if (!text) return pass(text);
   auto const slash = config.policy_path.rfind('/');
-  PolicyMessage policy{config.policy_path.substr(slash + 1), *text, {}};
-  auto const build = build_policy(policy.name, policy.text);
-  if (!build) {
+  PolicyReader const reader = [](auto const& file) { return read_text_file(file); };
+  auto const build = build_policy(config.policy_path, *text, reader);
+  // Members read no files: they are sent one text, with what the file includes.
+  auto const alone = standalone_policy(config.policy_path, *text, reader);
+  if (!build || !alone) {
     std::string lines;
-    for (auto const& diagnostic : build.error()) lines += diagnostic.describe() + "\n";
+    for (auto const& diagnostic : (build ? alone.error() : build.error())) {
+      lines += diagnostic.describe() + "\n";
+    }
     return fail(Errc::malformed, lines);
   }
+  PolicyMessage policy{config.policy_path.substr(slash + 1), *alone, {}};
   WallTime const now = read_wall_clock();
   if (!values.empty()) {
     auto const ok = core.set_reference_values(std::move(values), false, now);

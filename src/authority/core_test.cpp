@@ -327,6 +327,11 @@ TEST_F(AuthorityCoreTest, policy_only_goes_forward_and_decides_who_stays) {
       core_->set_policy({"bad.policy", "coalition test revision 8\nlabel x {", {}}, now_);
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().message.find("bad.policy:2:"), std::string::npos);
+  // What comes over the network makes the authority read no file.
+  auto const including =
+      core_->set_policy({"p", test_policy(8) + "\ninclude \"authority.toml\"\n", {}}, now_);
+  ASSERT_FALSE(including);
+  EXPECT_NE(including.error().message.find("stands alone"), std::string::npos);
   EXPECT_EQ(core_->policy().revision, Revision(7));
   ASSERT_TRUE(core_->set_policy({"p", test_policy(8), {}}, now_));
   EXPECT_EQ(state(m), "active");

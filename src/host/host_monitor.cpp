@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "host/audit_rows.hpp"
 #include "host/explain_flow.hpp"
+#include "host/pushed_policy.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
 #include "policy/service.hpp"
@@ -21,13 +22,6 @@ namespace {
 constexpr PcrIndex kPolicyPcr{13};
 constexpr Duration kOwnChallengePeriod = std::chrono::seconds(3);
 constexpr Duration kJournalPeriod = std::chrono::seconds(1);
-
-std::string diagnostics_text(std::vector<Diagnostic> const& diagnostics) {
-  std::string out;
-  for (auto const& diagnostic : diagnostics)
-    out += (out.empty() ? "" : "; ") + diagnostic.describe();
-  return out;
-}
 
 }  // namespace
 
@@ -180,11 +174,8 @@ LocalApiSource HostMonitor::api_source() {
 
 void HostMonitor::apply_policy(std::string const& name, std::string const& text, Revision revision,
                                std::function<void(Status)> done) {
-  auto build = build_policy(name, text);
-  if (!build) return done(fail(Errc::malformed, diagnostics_text(build.error())));
-  if (build->compiled.revision() != revision) {
-    return done(fail(Errc::conflict, "the text says another revision than its message"));
-  }
+  auto build = read_pushed_policy(name, text, revision);
+  if (!build) return done(pass(build));
   Digest const digest = sha256(as_bytes(text));
   if (revision == monitor_.revision() && policy_digest_ == digest)
     return done({});  // in force already

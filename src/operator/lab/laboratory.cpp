@@ -15,6 +15,7 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "coalition/messages/operator.hpp"
+#include "policy/source.hpp"
 
 namespace shamon {
 namespace {
@@ -199,7 +200,10 @@ Status Laboratory::write_authority_config() {
   std::string const policy = root + "/etc/" + fs::path(spec_.policy_path).filename().string();
   auto text = read_text_file(spec_.policy_path);
   if (!text) return pass(text);
-  auto copied = write_file_atomically(policy, as_bytes(*text), 0644);
+  auto const alone = standalone_policy(spec_.policy_path, *text,
+                                       [](auto const& file) { return read_text_file(file); });
+  if (!alone) return fail(Errc::malformed, alone.error().front().describe());
+  auto copied = write_file_atomically(policy, as_bytes(*alone), 0644);
   if (!copied) return copied;
   std::string const address = to_string(spec_.authority_address);
   std::string const config =
