@@ -72,7 +72,7 @@ PolicyBuild built(std::string const& file, std::string const& text) {
   PolicyReader const reader = [](std::string const& path) { return read_text_file(path); };
   auto build = build_policy(file, text, reader);
   EXPECT_TRUE(build) << (build ? "" : build.error().front().describe());
-  return build ? std::move(*build) : PolicyBuild{{}, std::make_shared<PolicyDocument>(), {}};
+  return build ? std::move(*build) : PolicyBuild{{}, std::make_shared<PolicyDocument>()};
 }
 
 /// With everything that decide() tells apart.
