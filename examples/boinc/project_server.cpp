@@ -14,8 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "base/fd.hpp"
-#include "base/ipv4.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/time.hpp"
 #include "http_request.hpp"
 #include "limits.hpp"

@@ -133,6 +133,12 @@ GateLink::Handlers HostMonitor::gate_handlers() {
     bridges_.association_ended(record);
   };
   out.on_audit = [this](gate::Audit const& audit) {
+    // A total below the one told last is that of a gate that started anew.
+    std::uint32_t const before = audit.lost_total < gate_lost_told_ ? 0 : gate_lost_told_;
+    gate_lost_told_ = audit.lost_total;
+    if (audit.lost_total > before) {
+      journal_.lost(audit.lost_total - before, "records the gate could not hand over");
+    }
     journal_.audit(row_of(audit, monitor_.policy(), read_wall_clock()));
   };
   return out;

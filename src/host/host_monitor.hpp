@@ -50,6 +50,7 @@ class HostMonitor {
   std::vector<Certificate> authority_ca_;
   Journal journal_;
   Monitor monitor_;
+  std::uint32_t gate_lost_told_ = 0;  ///< of the gate's lost audit records, those in the journal
   ReferenceValues reference_;
   MachinePolicy machine_policy_;
   bool machine_policy_measured_ = false;

@@ -104,6 +104,7 @@ bool ControlServer::accept() noexcept {
 
 void ControlServer::disconnect() noexcept {
   client_.reset();
+  for (auto const& waiting : queue_) lost_ += waiting.if_full == IfFull::drop_and_count ? 1 : 0;
   queue_.clear();
   wipe(buffer_);
 }
@@ -122,18 +123,18 @@ bool ControlServer::try_send(ByteView message) noexcept {
   return ::send(client_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
-void ControlServer::send_bytes(ByteView message, bool droppable) {
-  if (!client_) return;
-  if (queue_.empty() && try_send(message)) return;
-  if (queue_.size() < kControlQueueMax) {
-    queue_.push_back(to_bytes(message));
-  } else if (!droppable) {
-    disconnect();
+void ControlServer::send_bytes(ByteView message, IfFull if_full) {
+  if (client_ && queue_.empty() && try_send(message)) return;
+  if (client_ && queue_.size() < kControlQueueMax) {
+    queue_.push_back({to_bytes(message), if_full});
+    return;
   }
+  if (if_full == IfFull::drop_and_count) ++lost_;
+  if (client_ && if_full == IfFull::disconnect) disconnect();
 }
 
 void ControlServer::flush() noexcept {
-  while (client_ && !queue_.empty() && try_send(queue_.front())) queue_.pop_front();
+  while (client_ && !queue_.empty() && try_send(queue_.front().message)) queue_.pop_front();
 }
 
 }  // namespace shamon

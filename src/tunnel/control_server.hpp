@@ -37,13 +37,16 @@ class ControlServer {
   /// Nothing if none waits. Errors: `unreachable` when the client is gone or breaks the protocol.
   Result<std::optional<Command>> receive() noexcept;
 
-  /// Sends or queues. When the queue is full `droppable` messages are lost and the client that
-  /// does not read is disconnected by the others.
+  /// What happens to a message when the queue is full or nobody is connected. The first kind ends
+  /// the connection of a client that does not read.
+  enum class IfFull : std::uint8_t { disconnect, drop, drop_and_count };
   template <class Message>
-  void send(Message const& message, bool droppable = false) {
+  void send(Message const& message, IfFull if_full = IfFull::disconnect) {
     static_assert(std::is_trivially_copyable_v<Message>);
-    send_bytes({reinterpret_cast<std::uint8_t const*>(&message), sizeof message}, droppable);
+    send_bytes({reinterpret_cast<std::uint8_t const*>(&message), sizeof message}, if_full);
   }
+  /// Messages of `drop_and_count` that never reached a client, since the start; may wrap.
+  std::uint32_t lost() const noexcept { return lost_; }
   /// Messages wait for the client: call flush() when it becomes writable.
   bool wants_write() const noexcept { return !queue_.empty(); }
   void flush() noexcept;
@@ -51,14 +54,19 @@ class ControlServer {
  private:
   ControlServer(UniqueFd listener, uid_t client_uid)
       : listener_(std::move(listener)), client_uid_(client_uid), buffer_(gate::kMessageBytesMax) {}
-  void send_bytes(ByteView message, bool droppable);
+  struct Waiting {
+    Bytes message;
+    IfFull if_full;
+  };
+  void send_bytes(ByteView message, IfFull if_full);
   bool try_send(ByteView message) noexcept;
 
   UniqueFd listener_;
   uid_t client_uid_;
   UniqueFd client_;
   std::vector<std::uint8_t> buffer_;
-  std::deque<Bytes> queue_;
+  std::deque<Waiting> queue_;
+  std::uint32_t lost_ = 0;
 };
 
 /// Reads a message of type M if `bytes` has exactly its size and kind.

@@ -37,7 +37,10 @@ Gate::Gate(Underlay underlay, std::uint16_t underlay_mtu, ControlServer control,
     : underlay_(std::move(underlay)),
       control_(std::move(control)),
       epoll_(std::move(epoll)),
-      trail_([this](gate::Audit const& audit) { control_.send(audit, true); }),
+      trail_([this](gate::Audit audit) {
+        audit.lost_total = control_.lost();
+        control_.send(audit, ControlServer::IfFull::drop_and_count);
+      }),
       monitor_([this](AuditRecord const& record) {
         trail_.record(record, monitor_.policy(), read_monotonic_clock());
       }),
@@ -195,7 +198,7 @@ void Gate::want_association(HostName const& peer, LabelName const& label, PathId
   gate::AssociationWanted message;
   message.peer = to_name(peer.value());
   message.label = to_name(label.value());
-  control_.send(message, true);
+  control_.send(message, ControlServer::IfFull::drop);
 }
 
 LabelId Gate::label_id(LabelName const& label) const {

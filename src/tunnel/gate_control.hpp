@@ -186,7 +186,9 @@ struct Audit {
   std::uint16_t destination_port = 0;
   std::uint32_t protocol = 0;
   std::uint32_t count = 1;
-  std::uint32_t reserved = 0;
+  /// Records the gate could not hand over since it started (nobody connected, queue full); may
+  /// wrap.
+  std::uint32_t lost_total = 0;
 };
 
 /// A packet for a known remote VM found no association: please negotiate. At most one per second

@@ -256,6 +256,18 @@ TEST_F(GateTest, a_host_monitor_that_dies_leaves_the_state_in_force_and_finds_it
   ASSERT_DONE(a().lease(60));
 }
 
+TEST_F(GateTest, refusals_while_nobody_listens_are_counted_and_told_afterwards) {
+  ASSERT_DONE(lab_->domain(a(), 2, "r1", "red", "10.77.0.3"));
+  a().disconnect();
+  EXPECT_FALSE(ping("r1", "10.77.0.1"));
+  a().connect();
+  ASSERT_TRUE(eventually([&] { return !a().of<gate::StateEnd>().empty(); }));
+  a().events.clear();
+  EXPECT_FALSE(ping("r1", "10.77.0.2"));
+  EXPECT_TRUE(a().audited(Hook::flow_out, Verdict::deny,
+                          [](gate::Audit const& audit) { return audit.lost_total >= 1; }));
+}
+
 TEST_F(GateTest, a_killed_gate_passes_nothing_and_its_successor_starts_empty) {
   a().kill_gate(SIGKILL);
   EXPECT_FALSE(ping("g1", "10.77.0.2"));

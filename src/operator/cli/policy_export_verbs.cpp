@@ -76,7 +76,7 @@ CLI::App* add_verb(CLI::App& noun, char const* name, char const* what,
                    std::shared_ptr<Options> const& options) {
   auto* verb = noun.add_subcommand(name, what);
   verb->add_option("file", options->file, "policy file")->required();
-  verb->add_option("-o,--out", options->out, "write here, not to standard output");
+  verb->add_option("-o,--output", options->out, "write here, not to standard output");
   return verb;
 }
 

@@ -87,7 +87,7 @@ void add_policy_import_verbs(CLI::App& policy_noun, int& exit_code) {
   verb->add_option("files", options->files, "XML files")
       ->required()
       ->expected(1, static_cast<int>(kImportFilesMax));
-  verb->add_option("-o,--out", options->out, "write the policy here, not to standard output");
+  verb->add_option("-o,--output", options->out, "write the policy here, not to standard output");
   verb->add_flag("--json", options->as_json, "one JSON object");
   verb->callback([options, &exit_code] { exit_code = import_files(*options); });
 }

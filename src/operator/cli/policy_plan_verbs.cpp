@@ -150,6 +150,18 @@ std::string walls_text(PolicyPlan const& plan) {
   return out;
 }
 
+/// Each line further in, so that a path reads as part of the goal above it.
+std::string deeper(std::string const& lines) {
+  std::string out;
+  bool at_start = true;
+  for (char const c : lines) {
+    if (at_start) out += "    ";
+    out += c;
+    at_start = c == '\n';
+  }
+  return out;
+}
+
 std::string goals_text(PolicyPlan const& plan, PolicySide const& after) {
   auto const verdicts = check_goals(after.graph, after.policy, after.document);
   std::string out;
@@ -163,8 +175,8 @@ std::string goals_text(PolicyPlan const& plan, PolicySide const& after) {
       bool const this_one =
           verdict.origin.line == goal.origin.line && verdict.origin.file == goal.origin.file;
       if (this_one && goal.after == GoalChange::Standing::violated) {
-        out += describe_path(after.graph, verdict.answer) +
-               describe_open_guards(after.graph, verdict.answer);
+        out += deeper(describe_path(after.graph, verdict.answer) +
+                      describe_open_guards(after.graph, verdict.answer));
       }
     }
   }

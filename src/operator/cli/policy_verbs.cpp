@@ -290,7 +290,8 @@ CLI::App* add_verb(CLI::App& noun, char const* name, char const* what,
 }  // namespace
 
 void add_policy_verbs(CLI::App& app, int& exit_code) {
-  auto* noun = app.add_subcommand("policy", "policy files: check, format, show, ask");
+  auto* noun = app.add_subcommand(
+      "policy", "policy files: check, format, ask, prove, unite, analyse, exchange");
   noun->require_subcommand(1);
   auto options = std::make_shared<Options>();
 

@@ -107,6 +107,16 @@ std::set<std::string> labels_of(LabelGraph const& graph) {
   return out;
 }
 
+/// The first statement of `edge` that lets something pass which `other` did not.
+StatementOrigin origin_of_difference(FlowEdge const& edge, Passing const& other) {
+  for (auto const& way : edge.ways) {
+    FlowEdge alone = edge;
+    alone.ways = {way};
+    if (!Passing(&alone).beyond(other).empty()) return way.origin;
+  }
+  return edge.ways.front().origin;
+}
+
 void compare_pairs(PolicySide const& before, PolicySide const& after, PolicyPlan& plan) {
   std::set<std::pair<std::string, std::string>> pairs;
   for (auto const* side : {&before, &after}) {
@@ -118,11 +128,11 @@ void compare_pairs(PolicySide const& before, PolicySide const& after, PolicyPlan
   for (auto const& [from, to] : pairs) {
     FlowEdge const* const was = edge_of(before.graph, from, to);
     FlowEdge const* const is = edge_of(after.graph, from, to);
-    PairChange change{from, to, Passing(is).beyond(Passing(was)), Passing(was).beyond(Passing(is)),
-                      {},   {}};
+    Passing const before_it(was), after_it(is);
+    PairChange change{from, to, after_it.beyond(before_it), before_it.beyond(after_it), {}, {}};
     if (change.gained.empty() && change.lost.empty()) continue;
-    if (!change.gained.empty()) change.opened_by = is->ways.front().origin;
-    if (!change.lost.empty()) change.was_by = was->ways.front().origin;
+    if (!change.gained.empty()) change.opened_by = origin_of_difference(*is, before_it);
+    if (!change.lost.empty()) change.was_by = origin_of_difference(*was, after_it);
     plan.pairs.push_back(std::move(change));
   }
 }
