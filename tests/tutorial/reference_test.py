@@ -4,7 +4,7 @@
 usage: reference_test.py SHAMON DOCS
 
 - Every fenced block of docs/policy*.md that is a policy (it starts with `coalition`, or its fence
-  says `policy`) lints without errors and without notes. A fragment, without its `coalition` line,
+  says `policy`) lints without errors, and without notes but about members it leaves out. A fragment, without its `coalition` line,
   is linted with one put before it.
 - Every `shamon policy VERB` and `--option` after it, in any page of docs/, README.md and examples/,
   exists; and some page of docs/ names every verb of `shamon policy`.
@@ -40,6 +40,10 @@ def policies_in(text):
             yield block.line, "\n".join(block.lines) + "\ncoalition fragment revision 1\n"
 
 
+# What an example on a page may leave open: which images and machines are members.
+UNFINISHED = {"P109", "P110"}
+
+
 def check_policies(shamon, page):
     """Yields what is wrong with a page's policies; returns through `count` how many there were."""
     with tempfile.TemporaryDirectory(prefix="shamon-reference-") as folder:
@@ -47,7 +51,8 @@ def check_policies(shamon, page):
             file = pathlib.Path(folder) / "block.policy"
             file.write_text(text)
             ran = run(shamon, "policy", "lint", str(file))
-            if ran.returncode != 0 or ran.stderr:
+            notes = re.findall(r": note: .*\[(P\d+)\]$", ran.stderr, re.M)
+            if ran.returncode != 0 or set(notes) - UNFINISHED:
                 yield f"{page}:{line}: the policy does not lint cleanly:\n{ran.stderr}"
 
 

@@ -161,7 +161,7 @@ TEST_F(PolicyProve, ASolverThatFailsProvesNothing) {
       {"it complains",
        "while read -r line; do case $line in *check-sat*) echo '(error \"no\")';; esac; done", 1,
        "z3 said: (error \"no\")"},
-      {"it babbles", "yes", 1, "z3 said: y"},
+      {"it babbles", "yes", 1, "z3 sa"},  // "said: y", or "says too much" if it is faster
       {"it babbles without an end", "tr '\\0' '(' < /dev/zero", 1, "z3 says too much"},
       {"it ends at once", "exit 3", 1, "z3 ended before it answered, with status 3"},
       {"it crashes", "kill -SEGV $$", 1, "z3 ended before it answered, with status 139"},
@@ -196,7 +196,7 @@ TEST_F(PolicyProve, WithoutASolverItSaysWhichPackageHasOne) {
 TEST_F(PolicyProve, AFileWithErrorsIsRefused) {
   Outcome const outcome = run({write("bad.policy", "coalition c revision 3\nallow a <-> b\n")});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_NE(outcome.err.find("bad.policy:2:7: label 'a' is not defined"), std::string::npos);
+  EXPECT_NE(outcome.err.find("bad.policy:2:7: error: label 'a' is not defined"), std::string::npos);
   EXPECT_EQ(run({good_, "--solver", "yices"}).exit_code, 2);
   EXPECT_EQ(run({good_, "--timeout", "0"}).exit_code, 2);
   EXPECT_EQ(run({folder_ + "/none"}).exit_code, 2);
