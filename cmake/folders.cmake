@@ -33,6 +33,8 @@ function(shamon_configure_test target)
   target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
 endfunction()
 
+add_custom_target(fuzz_targets)  # every x_fuzz, and nothing they do not need
+
 function(shamon_folder name)
   cmake_parse_arguments(ARG "" "" "USES;LIBS" ${ARGN})
   set(root ${CMAKE_SOURCE_DIR}/src/${name})
@@ -57,6 +59,7 @@ function(shamon_folder name)
   foreach(source ${fuzz_sources})
     get_filename_component(target ${source} NAME_WE)
     add_executable(${target} ${source})
+    add_dependencies(fuzz_targets ${target})
     target_link_libraries(${target} PRIVATE shamon_${name} shamon_options fmt::fmt Threads::Threads)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/fuzz)
     if(SHAMON_LIBFUZZER)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "coalition/messages/common.hpp"
+#include "coalition/messages/operator.hpp"
 
 namespace shamon {
 namespace {
@@ -116,10 +117,33 @@ Result<std::string> find_host_socket(std::string const& option, std::string cons
     }
   }
   std::sort(found.begin(), found.end());
-  if (!found.empty()) return found.front();
+  if (found.size() == 1) return found.front();
+  if (!found.empty()) {
+    std::string names;
+    for (auto const& path : found) {
+      names += (names.empty() ? "" : ", ") +
+               std::filesystem::path(path).parent_path().parent_path().filename().string();
+    }
+    return fail(Errc::invalid,
+                "the monitors of several machines are here; say --host NAME: " + names);
+  }
   return fail(Errc::not_found, "no host monitor" + (host.empty() ? "" : " of '" + host + "'") +
                                    " found: looked for /run/shamon/shamond.sock and in " +
                                    lab_root() + "; say --host NAME or --socket PATH");
+}
+
+Result<std::string> find_host_of_vm(std::string const& authority_option, std::string const& vm) {
+  auto const socket = find_authority_socket(authority_option);
+  if (!socket) return pass(socket);
+  ApiClient client(*socket);
+  auto const body = client.get("/v1/vms");
+  if (!body) return pass(body);
+  auto const list = decode_json<VmList>(*body);
+  if (!list) return pass(list);
+  for (auto const& row : list->vms) {
+    if (row.vm.value() == vm) return row.host.value();
+  }
+  return fail(Errc::not_found, "the coalition has no VM called '" + vm + "'; see: shamon vm list");
 }
 
 }  // namespace shamon

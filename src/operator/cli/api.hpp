@@ -34,8 +34,11 @@ class ApiClient {
 /// /run/shamon/authority.sock, or the one laboratory that is up. Errors: `not_found` with what was
 /// looked for and what to type.
 Result<std::string> find_authority_socket(std::string const& option);
-/// The same for a host monitor; `host` may be empty where there is only one.
+/// The same for a host monitor; `host` may be empty where there is only one. Errors: `not_found`;
+/// `invalid` where there are several, with their names.
 Result<std::string> find_host_socket(std::string const& option, std::string const& host);
+/// The machine that runs this VM, as the authority's directory has it. Errors: `not_found`.
+Result<std::string> find_host_of_vm(std::string const& authority_option, std::string const& vm);
 /// Folder below which laboratories keep their state: SHAMON_LAB_ROOT or /var/lib/shamon-lab.
 std::string lab_root();
 /// Names of the laboratories that have state there.

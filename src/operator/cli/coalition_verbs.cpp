@@ -261,6 +261,10 @@ void add_daily_verbs(CLI::App& app, int& exit_code) {
       "the same as --service tcp/PORT");
   add_host(*flow, *flow_options);
   flow->callback([=, &exit_code] {
+    // The sender's own monitor decides first, so it is the one to ask.
+    if (flow_options->socket.empty() && flow_options->host.empty()) {
+      flow_options->host = find_host_of_vm("", *from).value_or("");
+    }
     auto socket = find_host_socket(flow_options->socket, flow_options->host);
     if (!socket) {
       exit_code = report(socket.error());

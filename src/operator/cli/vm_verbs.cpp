@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <iostream>
 
-#include "coalition/messages/operator.hpp"
 #include "operator/cli/api.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
@@ -19,22 +18,12 @@ struct Options {
   bool json = false;
 };
 
-/// The machine that runs the VM, as the authority's directory has it; asked only where the caller
-/// did not say.
+/// The machine that runs the VM; the directory is asked only where the caller did not say.
 Result<std::string> host_of(Options const& options) {
   if (!options.host.empty() || !options.socket.empty()) return options.host;
-  auto const socket = find_authority_socket(options.authority);
-  if (!socket) return pass(socket, "say --host NAME, because");
-  ApiClient client(*socket);
-  auto const body = client.get("/v1/vms");
-  if (!body) return pass(body);
-  auto const list = decode_json<VmList>(*body);
-  if (!list) return pass(list);
-  for (auto const& row : list->vms) {
-    if (row.vm.value() == options.vm) return row.host.value();
-  }
-  return fail(Errc::not_found,
-              "the coalition has no VM called '" + options.vm + "'; see: shamon vm list");
+  auto host = find_host_of_vm(options.authority, options.vm);
+  if (!host) return pass(host, "say --host NAME, because");
+  return host;
 }
 
 int act(Options const& options, std::string const& action) {
