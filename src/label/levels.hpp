@@ -1,6 +1,7 @@
 // Secrecy (Bell-LaPadula) and integrity (Biba) levels: a rank and a set of categories.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace shamon {

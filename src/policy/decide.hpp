@@ -2,6 +2,7 @@
 // noexcept, no allocation. Anything unknown is denied.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 #include "base/ids.hpp"

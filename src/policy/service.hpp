@@ -1,6 +1,7 @@
 // Services in the words people use: tcp/443, udp/9000-9010, icmp, any.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <string_view>
 

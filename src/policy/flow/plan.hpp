@@ -2,6 +2,8 @@
 // which goals change, and what of that which runs now would be cut.
 #pragma once
 
+#include <compare>
+
 #include "policy/flow/goals.hpp"
 
 namespace shamon {
