@@ -1,17 +1,16 @@
 #include "attestation/appraisal.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "attestation/measured_log.hpp"
 #include "attestation/soft_tpm.hpp"
 #include "base/cursor.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -44,12 +43,9 @@ Digest digest_of(std::string const& text) {
 }
 
 /// A machine that boots well, and a verifier that knows all it measures.
-class Appraisal : public ::testing::Test {
+class Appraisal : public FolderTest {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/shamon-appraisal-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
     ak_ = tpm_.create_ak(KeyType::ecdsa_p256).value();
     trust("firmware", "firmware 1");
     trust("firmware", "version 1");
@@ -62,7 +58,6 @@ class Appraisal : public ::testing::Test {
     policy_.check_ima_files = true;
     boot();
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void trust(std::string const& component, std::string const& content) {
     reference_.add({component, digest_of(content), true, "test", {}});
@@ -136,7 +131,6 @@ class Appraisal : public ::testing::Test {
     EXPECT_FALSE(result.findings[0].text.empty());
   }
 
-  std::string folder_;
   SoftTpm tpm_;
   AttestationKey ak_;
   ReferenceValues reference_;

@@ -6,6 +6,7 @@
 
 #include "authority/test_machine.hpp"
 #include "base/file.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace shamon {
 namespace {
@@ -56,7 +57,7 @@ TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
 }
 
 TEST(AuthorityConfig, paths_are_of_its_folder_and_files_are_read) {
-  TestFolder folder;
+  TemporaryFolder folder;
   TestEndorser const endorser;
   ASSERT_TRUE(
       write_file_atomically(folder.path() + "/ek.pem", as_bytes(endorser.certificate.pem()), 0644));
@@ -73,7 +74,7 @@ TEST(AuthorityConfig, paths_are_of_its_folder_and_files_are_read) {
 }
 
 TEST(ReferenceValueFile, is_read_or_refused_with_its_name) {
-  TestFolder folder;
+  TemporaryFolder folder;
   std::string const path = folder.path() + "/values.json";
   ASSERT_TRUE(write_file_atomically(
       path,
@@ -90,7 +91,7 @@ TEST(ReferenceValueFile, is_read_or_refused_with_its_name) {
 }
 
 TEST(AuthorityIdentity, is_made_once_and_kept) {
-  TestFolder folder;
+  TemporaryFolder folder;
   WallTime const now{1'790'000'000'000};
   auto const first = load_or_create_identity(folder.path(), CoalitionName("c"), {{"a"}, {}}, now);
   ASSERT_TRUE(first) << first.error().describe();

@@ -4,6 +4,7 @@
 
 #include "authority/sqlite/sqlite_store.hpp"
 #include "authority/test_machine.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace shamon {
 namespace {
@@ -93,7 +94,7 @@ class AuthorityCoreTest : public ::testing::Test {
     return n;
   }
 
-  TestFolder folder_;
+  TemporaryFolder folder_;
   TestEndorser endorser_;
   PrivateKey ca_key_ = *PrivateKey::generate(KeyType::ecdsa_p256);
   PrivateKey status_key_ = *PrivateKey::generate(KeyType::ecdsa_p256);

@@ -2,11 +2,11 @@
 // process, real TLS feeds, real member machines; only their TPMs are software.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "authority/test_daemon.hpp"
 #include "authority/test_member.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace shamon {
 namespace {
@@ -128,7 +128,7 @@ class Bench {
   }
 
   Arguments arguments_;
-  TestFolder folder_;
+  TemporaryFolder folder_;
   TestEndorser endorser_;
   TestDaemon daemon_;
   EventLoop loop_;

@@ -6,6 +6,7 @@
 
 #include "authority/test_daemon.hpp"
 #include "authority/test_member.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace shamon {
 namespace {
@@ -43,7 +44,7 @@ class AuthorityServiceTest : public ::testing::Test {
     return answer ? *answer : HttpResponse{0, "", answer.error().describe()};
   }
 
-  TestFolder folder_;
+  TemporaryFolder folder_;
   TestEndorser endorser_;
   TestDaemon daemon_;
   EventLoop loop_;

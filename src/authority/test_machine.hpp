@@ -15,24 +15,6 @@
 
 namespace shamon {
 
-class TestFolder {
- public:
-  TestFolder() {
-    char path[] = "/tmp/shamon-authority-XXXXXX";
-    SHAMON_ASSERT(::mkdtemp(path) != nullptr);
-    path_ = path;
-  }
-  TestFolder(TestFolder const&) = delete;
-  ~TestFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string const& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-};
-
 /// Who makes the machines' TPMs.
 struct TestEndorser {
   PrivateKey key = *PrivateKey::generate(KeyType::ecdsa_p256);

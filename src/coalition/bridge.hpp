@@ -60,6 +60,19 @@ struct BridgeConfig {
   std::function<std::uint32_t()> new_spi;
 };
 
+namespace bridge {
+/// Our challenge under way.
+struct Outstanding {
+  BridgeChallenge challenge;
+  Instant until;
+  bool sent = false;  ///< false: being prepared
+  bool answered = false;
+  std::set<Ticket> verdicts;  ///< still to come
+  Ticket host_ticket = 0;
+  std::map<Ticket, VmName> vm_of;
+};
+}  // namespace bridge
+
 class Bridge {
  public:
   explicit Bridge(BridgeConfig config, Instant now);
@@ -78,16 +91,6 @@ class Bridge {
   void set_proof(std::string proof) { config_.proof = std::move(proof); }
 
  private:
-  struct Outstanding {  ///< our challenge under way
-    BridgeChallenge challenge;
-    Instant until;
-    bool sent = false;  ///< false: being prepared
-    bool answered = false;
-    std::set<bridge::Ticket> verdicts;  ///< still to come
-    bridge::Ticket host_ticket = 0;
-    std::map<bridge::Ticket, VmName> vm_of;
-  };
-
   // bridge.cpp: negotiation.
   void on_event(bridge::HandshakeDone& event);
   void on_event(bridge::FrameReceived& event);
@@ -154,7 +157,7 @@ class Bridge {
   // The open association.
   Instant challenge_at_;
   std::uint64_t own_sequence_ = 0, peer_sequence_ = 0;
-  std::optional<Outstanding> outstanding_;
+  std::optional<bridge::Outstanding> outstanding_;
   bridge::Ticket answer_ticket_ = 0;
   std::uint64_t answer_sequence_ = 0;
   std::set<std::uint32_t> used_spis_;

@@ -99,7 +99,7 @@ void Bridge::on_frame(BridgeAnswer& answer) {
                         !outstanding_->answered &&
                         answer.sequence == outstanding_->challenge.sequence;
   if (!expected) return refuse(Reason::out_of_order, "an answer has no place now");
-  Outstanding& out = *outstanding_;
+  bridge::Outstanding& out = *outstanding_;
   out.answered = true;
   if (!answer.host) return refuse(Reason::challenge_failed, "no evidence of the host");
   if (answer.vms.size() != out.challenge.vms.size()) {

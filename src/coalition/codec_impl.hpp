@@ -166,8 +166,12 @@ Result<T> decode_value(Decoder& in) {
     return decode_unsigned<T>(in);
   } else if constexpr (std::is_same_v<T, std::int64_t>) {
     return in.integer();
+  } else if constexpr (std::is_same_v<T, LabelName>) {
+    auto name = decode_label_name(in);
+    if (!name) return pass(name);
+    return T(std::move(*name));
   } else if constexpr (kIsName<T>) {
-    // HostName, VmName, LabelName, CoalitionName: all the strong texts there are.
+    // HostName, VmName, CoalitionName: the other strong texts.
     auto name = decode_name(in);
     if (!name) return pass(name);
     return T(std::move(*name));

@@ -4,6 +4,7 @@
 
 #include "base/ids.hpp"
 #include "base/ipv4_text.hpp"
+#include "label/label_name.hpp"
 
 namespace shamon {
 namespace {
@@ -57,14 +58,22 @@ Result<WallTime> parse_iso8601(std::string_view text) {
 
 namespace codec {
 
-Result<std::string> decode_name(Decoder& in) {
+namespace {
+Result<std::string> decode_checked(Decoder& in, bool (*valid)(std::string_view) noexcept,
+                                   char const* what) {
   std::uint64_t const at = in.offset();
   auto text = in.text();
-  if (!text) return text;
-  if (!text->empty() && !is_valid_name(*text)) {
-    return in.refuse_at(Errc::malformed, at, "not a valid name");
-  }
+  if (text && !text->empty() && !valid(*text)) return in.refuse_at(Errc::malformed, at, what);
   return text;
+}
+}  // namespace
+
+Result<std::string> decode_name(Decoder& in) {
+  return decode_checked(in, is_valid_name, "not a valid name");
+}
+
+Result<std::string> decode_label_name(Decoder& in) {
+  return decode_checked(in, is_valid_label_name, "not a valid name for a label");
 }
 
 Result<Ipv4> decode_ipv4(Decoder& in) {

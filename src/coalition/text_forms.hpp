@@ -14,6 +14,9 @@ namespace codec {
 
 /// A valid name (base/ids.hpp) or the empty text, which says "none".
 Result<std::string> decode_name(Decoder& in);
+/// A valid label's name (label/label_name.hpp), which may hold blanks and quotes, or the empty
+/// text.
+Result<std::string> decode_label_name(Decoder& in);
 Result<Ipv4> decode_ipv4(Decoder& in);
 Result<Endpoint> decode_endpoint(Decoder& in);
 /// Years 0000…9999 only, so that each value has its text form.

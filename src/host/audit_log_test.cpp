@@ -11,6 +11,7 @@
 #include "audit/verify_chain.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -28,26 +29,15 @@ AuditRow a_row(std::string subject, std::size_t text_bytes = 40) {
   return row;
 }
 
-class AuditLogTest : public ::testing::Test {
+class AuditLogTest : public FolderTest {
  protected:
-  AuditLogTest() {
-    std::string folder = std::filesystem::temp_directory_path() / "shamon-audit-XXXXXX";
-    EXPECT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  ~AuditLogTest() override { std::filesystem::remove_all(folder_); }
-
   AuditLog open(AuditFileLimits limits = {}) {
     auto log = AuditLog::open(folder_, HostName("shype1"), kNow, limits);
     EXPECT_TRUE(log) << log.error().describe();
     return std::move(*log);
   }
-  std::string path(std::string const& name) const { return folder_ + "/" + name; }
   std::string text(std::string const& name = kAuditFileName) const {
     return *read_text_file(path(name), 64u << 20);
-  }
-  void write(std::string const& name, std::string const& content) {
-    ASSERT_TRUE(write_file_atomically(path(name), as_bytes(content)));
   }
   std::vector<std::string> files() const {
     std::vector<std::string> out;
@@ -72,8 +62,6 @@ class AuditLogTest : public ::testing::Test {
     }
     return verify_chain(given, expected);
   }
-
-  std::string folder_;
 };
 
 TEST_F(AuditLogTest, a_first_start_makes_a_key_and_what_is_written_verifies) {

@@ -3,6 +3,7 @@
 #include "base/ipv4_text.hpp"
 #include "base/vm_mac.hpp"
 #include "config/toml_table.hpp"
+#include "label/label_name.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {
@@ -17,8 +18,10 @@ Endpoint read_endpoint(TomlTable& table, std::string const& key) {
 
 template <class Name>
 Name read_name(TomlTable& table, std::string const& key) {
+  constexpr bool is_label = std::is_same_v<Name, LabelName>;
   std::string const text = table.string(key);
-  if (!is_valid_name(text)) table.complain(key, "'" + text + "' is not a valid name");
+  if (!(is_label ? is_valid_label_name(text) : is_valid_name(text)))
+    table.complain(key, "'" + text + "' is not a valid name");
   return Name(text);
 }
 

@@ -1,10 +1,8 @@
 #include "host/host_config.hpp"
 
-#include <filesystem>
-#include <fstream>
-
 #include <gtest/gtest.h>
-#include <unistd.h>
+
+#include "base/folder_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -16,20 +14,11 @@ constexpr char const* kVm =
     "[[vm]]\nname = \"web\"\nlabel = \"green\"\nimage = \"boinc\"\nkernel = \"k\"\ninitrd = \"i\"\n"
     "address = \"10.8.0.1\"\n";
 
-class HostConfigFile : public testing::Test {
+class HostConfigFile : public FolderTest {
  protected:
-  HostConfigFile() {
-    char name[] = "/tmp/shamon-host-config-XXXXXX";
-    folder_ = ::mkdtemp(name);
-  }
-  ~HostConfigFile() override { std::filesystem::remove_all(folder_); }
-
   Result<HostConfig> read(std::string const& text) {
-    std::ofstream(folder_ + "/shamond.toml") << text;
-    return read_host_config(folder_ + "/shamond.toml");
+    return read_host_config(write("shamond.toml", text));
   }
-
-  std::string folder_;
 };
 
 TEST_F(HostConfigFile, says_what_it_leaves_out_by_the_defaults) {
@@ -45,6 +34,14 @@ TEST_F(HostConfigFile, says_what_it_leaves_out_by_the_defaults) {
   EXPECT_EQ(config->vms[0].memory_mb, 192u);
   EXPECT_EQ(config->vms[0].prefix_length, 16);
   EXPECT_EQ(config->vms[0].state_folder, "/var/lib/shamon/vm/web");
+}
+
+TEST_F(HostConfigFile, a_label_may_have_the_name_an_import_gave_it) {
+  auto const config = read(std::string(kHost) +
+                           "[[vm]]\nname = \"w\"\nlabel = \"A-Bank \\\"DMZ\\\"\"\n"
+                           "kind = \"domain\"\naddress = \"10.8.0.2\"\n");
+  ASSERT_TRUE(config) << config.error().describe();
+  EXPECT_EQ(config->vms.at(0).label.value(), "A-Bank \"DMZ\"");
 }
 
 TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {

@@ -1,12 +1,11 @@
 #include "host/machine_policy.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/folder_fixture.hpp"
 #include "host/audit_rows.hpp"
 
 namespace shamon {
@@ -29,25 +28,18 @@ std::string boinc(int revision, std::string const& more = "") {
          "\ntype green_t red_t\nlabel green { share green_t }\nlabel red { share red_t }\n" + more;
 }
 
-class MachinePolicyTest : public testing::Test {
+class MachinePolicyTest : public FolderTest {
  protected:
   MachinePolicyTest() {
-    char name[] = "/tmp/shamon-machine-policy-XXXXXX";
-    folder_ = ::mkdtemp(name);
     auto log = AuditLog::open(folder_, HostName("m1"), WallTime{});
     if (!log) throw std::runtime_error(log.error().describe());
     journal_ = std::make_unique<Journal>(HostName("m1"), folder_, std::move(*log));
     monitor_ = std::make_unique<Monitor>(
         [this](AuditRecord const& record) { journal_->audit(row_of(record, monitor_->policy())); });
   }
-  ~MachinePolicyTest() override {
-    journal_.reset();  // signs a last head in the folder
-    std::filesystem::remove_all(folder_);
-  }
 
   Result<MachinePolicy> read(std::string const& text) {
-    std::ofstream(folder_ + "/own.policy") << text;
-    return MachinePolicy::read(folder_ + "/own.policy");
+    return MachinePolicy::read(write("own.policy", text));
   }
 
   static std::shared_ptr<PolicyBuild const> build(std::string const& text) {
@@ -75,7 +67,6 @@ class MachinePolicyTest : public testing::Test {
         .allowed();
   }
 
-  std::string folder_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Monitor> monitor_;
 };

@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include <fcntl.h>
@@ -13,26 +12,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/folder_fixture.hpp"
+
 namespace shamon {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-class ProcessTest : public ::testing::Test {
+class ProcessTest : public FolderTest {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/shamon-process-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string log() const { return folder_ + "/log"; }
   Result<ChildProcess> shell(std::string const& script, std::vector<int> inherited = {}) {
     return starter_.start({{"sh", "-c", script}, std::move(inherited), log()});
   }
 
-  std::string folder_;
   ProcessStarter starter_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "authority/test_machine.hpp"
 #include "base/file.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace shamon {
 namespace {
@@ -28,7 +29,7 @@ HostRecord host(std::string name, std::string fingerprint) {
 }
 
 TEST(SqliteStore, what_was_appended_is_there_after_reopening) {
-  TestFolder folder;
+  TemporaryFolder folder;
   std::string const path = folder.path() + "/s";
   {
     auto store = open_sqlite_store(path);
@@ -66,7 +67,7 @@ TEST(SqliteStore, what_was_appended_is_there_after_reopening) {
 }
 
 TEST(SqliteStore, refuses_gaps_and_repetitions_and_then_changes_nothing) {
-  TestFolder folder;
+  TemporaryFolder folder;
   auto store = open_sqlite_store(folder.path() + "/s");
   ASSERT_TRUE(store);
   ASSERT_TRUE((*store)->append({{change(1)}, {}, {}, {}, {}}));
@@ -81,7 +82,7 @@ TEST(SqliteStore, refuses_gaps_and_repetitions_and_then_changes_nothing) {
 }
 
 TEST(SqliteStore, one_ek_never_stands_under_two_names) {
-  TestFolder folder;
+  TemporaryFolder folder;
   auto store = open_sqlite_store(folder.path() + "/s");
   ASSERT_TRUE(store);
   ASSERT_TRUE((*store)->append({{}, {host("a", "ek")}, {}, {}, {}}));
@@ -90,7 +91,7 @@ TEST(SqliteStore, one_ek_never_stands_under_two_names) {
 }
 
 TEST(SqliteStore, a_file_that_is_no_store_is_refused) {
-  TestFolder folder;
+  TemporaryFolder folder;
   std::string const path = folder.path() + "/s";
   ASSERT_TRUE(write_file_atomically(path, as_bytes(std::string(5000, 'n')), 0600));
   EXPECT_FALSE(open_sqlite_store(path));
@@ -116,7 +117,7 @@ TEST(SqliteStore, a_file_that_is_no_store_is_refused) {
 }
 
 TEST(SqliteStore, every_acknowledged_revision_survives_kill_at_any_moment) {
-  TestFolder folder;
+  TemporaryFolder folder;
   std::string const path = folder.path() + "/s";
   std::uint64_t acknowledged = 0;
   for (int round = 0; round < 8; ++round) {

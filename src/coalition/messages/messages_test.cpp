@@ -101,6 +101,18 @@ TEST(Messages, ErrorsNameTheFieldAndTheOffset) {
   EXPECT_EQ(decoded.error().offset, 33u);
 }
 
+TEST(Messages, ALabelKeepsTheNameAnImportGaveIt) {
+  VmEntry row;
+  row.vm = VmName("v");
+  row.label = LabelName("DHS \"secret\" & more");
+  EXPECT_EQ(decode_json<VmEntry>(encode_json(row))->label, row.label);
+  EXPECT_EQ(decode_cbor<VmEntry>(encode_cbor(row))->label, row.label);
+  row.label = LabelName("a\tb");
+  auto const refused = decode_cbor<VmEntry>(encode_cbor(row));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "label: not a valid name for a label");
+}
+
 struct JsonRow {
   char const* name;
   char const* text;

@@ -1,28 +1,20 @@
 #include "operator/cli/audit_verbs.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 
 #include "audit/chain_fixture.hpp"
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
 
-struct Outcome {
-  int exit_code = 0;
-  std::string out, err;
-};
-
-class AuditVerbs : public ::testing::Test {
+class AuditVerbs : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-audit-verbs-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     TestJournal journal;
     AuditRow allowed = denied_flow("vm-blue");
     allowed.verdict = "allowed";
@@ -34,32 +26,13 @@ class AuditVerbs : public ::testing::Test {
     last_head_ = journal.lines.back();
     key_ = write("audit.pub", journal_key().public_key().pem());
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
-  }
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    add_audit_verbs(app, outcome.exit_code);
-    arguments.insert(arguments.begin(), "audit");
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
+  Outcome run(std::vector<std::string> words) {
+    words.insert(words.begin(), "audit");
+    return run_verbs(add_audit_verbs, std::move(words));
   }
 
-  std::string folder_, key_, last_head_;
+  std::string key_, last_head_;
 };
 
 TEST_F(AuditVerbs, verify_takes_a_folder_and_says_what_holds) {

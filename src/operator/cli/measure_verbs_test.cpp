@@ -1,7 +1,5 @@
 #include "operator/cli/measure_verbs.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
@@ -10,33 +8,22 @@
 
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "operator/cli/attest_verify.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
 
 using nlohmann::json;
 
-struct Ran {
-  int exit_code = -1;
-  std::string out, err;
-  json parsed() const { return json::parse(out, nullptr, false); }
-};
-
 /// Runs the verbs as `shamon` would, with the given words behind its name.
-Ran run(std::vector<std::string> words) {
-  CLI::App app("shamon");
-  Ran ran;
-  CLI::App* const attest = app.add_subcommand("attest");
-  add_attest_verify(*attest, ran.exit_code);
-  add_measure_verbs(app, ran.exit_code);
-  std::reverse(words.begin(), words.end());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  app.parse(words);
-  ran.out = testing::internal::GetCapturedStdout();
-  ran.err = testing::internal::GetCapturedStderr();
-  return ran;
+Outcome run(std::vector<std::string> words) {
+  auto const add = [](CLI::App& app, int& exit_code) {
+    add_attest_verify(*app.add_subcommand("attest"), exit_code);
+    add_measure_verbs(app, exit_code);
+  };
+  return run_verbs(add, std::move(words));
 }
 
 std::string captured(std::string const& name) {
@@ -46,23 +33,14 @@ std::string shared(std::string const& name) {
   return fmt::format("{}/../shared/testdata/{}", SHAMON_SOURCE_DIR, name);
 }
 
-/// A folder for files that a test alters; gone with the test.
-class MeasureVerbs : public testing::Test {
+class MeasureVerbs : public FolderTest {
  protected:
-  MeasureVerbs() {
-    char name[] = "/tmp/shamon-measure-XXXXXX";
-    folder_ = ::mkdtemp(name);
-  }
-  ~MeasureVerbs() override { std::filesystem::remove_all(folder_); }
-
   std::string write(std::string const& name, ByteView content) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, content));
-    return path;
+    return FolderTest::write(name, as_text(content));
   }
   /// `attest verify` over one captured quote; `more` may override options by coming first.
-  Ran verify(std::string const& set, std::string const& quote, std::string const& key,
-             std::vector<std::string> const& more) {
+  Outcome verify(std::string const& set, std::string const& quote, std::string const& key,
+                 std::vector<std::string> const& more) {
     std::string const folder = set + "/" + quote;
     std::vector<std::string> words{"attest",  "verify",
                                    "--quote", captured(folder + "/quote-" + key + ".msg"),
@@ -79,12 +57,10 @@ class MeasureVerbs : public testing::Test {
     return {"--eventlog", captured(folder + "/binary_bios_measurements"), "--ima",
             captured(folder + "/binary_runtime_measurements")};
   }
-
-  std::string folder_;
 };
 
 TEST_F(MeasureVerbs, EventlogPrintsPcrsAndCountsAsJson) {
-  Ran const ran =
+  Outcome const ran =
       run({"measure", "eventlog", captured("clean/quote1/binary_bios_measurements"), "--json"});
   EXPECT_EQ(ran.exit_code, 0);
   json const j = ran.parsed();
@@ -98,7 +74,8 @@ TEST_F(MeasureVerbs, EventlogPrintsPcrsAndCountsAsJson) {
 }
 
 TEST_F(MeasureVerbs, EventlogPrintsATableForPeople) {
-  Ran const ran = run({"measure", "eventlog", captured("clean/quote1/binary_bios_measurements")});
+  Outcome const ran =
+      run({"measure", "eventlog", captured("clean/quote1/binary_bios_measurements")});
   EXPECT_EQ(ran.exit_code, 0);
   EXPECT_NE(ran.out.find("events  25"), std::string::npos);
   EXPECT_NE(ran.out.find("sha256  9    4e4ada02"), std::string::npos) << ran.out;
@@ -118,7 +95,7 @@ TEST_F(MeasureVerbs, EveryExpectedPcrOfTheThirdPartyLogsIsPrinted) {
 
 TEST_F(MeasureVerbs, ImaPrintsPcr10OfTheBanksAsked) {
   std::string const log = captured("untrusted/quote2/binary_runtime_measurements");
-  Ran const both = run({"measure", "ima", log, "--json"});
+  Outcome const both = run({"measure", "ima", log, "--json"});
   EXPECT_EQ(both.exit_code, 0);
   json const data = both.parsed()["data"];
   EXPECT_EQ(data["entries"], 42);
@@ -136,11 +113,11 @@ TEST_F(MeasureVerbs, ImaPrintsPcr10OfTheBanksAsked) {
 
 TEST_F(MeasureVerbs, AnEmptyLogIsValidAndEmpty) {
   std::string const empty = write("empty", {});
-  Ran const eventlog = run({"measure", "eventlog", empty, "--json"});
+  Outcome const eventlog = run({"measure", "eventlog", empty, "--json"});
   EXPECT_EQ(eventlog.exit_code, 0);
   EXPECT_EQ(eventlog.parsed()["data"]["events"], 0);
   EXPECT_EQ(eventlog.parsed()["data"]["pcrs"], json::object());
-  Ran const ima = run({"measure", "ima", empty, "--json"});
+  Outcome const ima = run({"measure", "ima", empty, "--json"});
   EXPECT_EQ(ima.exit_code, 0);
   EXPECT_EQ(ima.parsed()["data"]["entries"], 0);
   EXPECT_EQ(ima.parsed()["data"]["pcr10"]["sha256"], std::string(64, '0'));
@@ -149,7 +126,7 @@ TEST_F(MeasureVerbs, AnEmptyLogIsValidAndEmpty) {
 TEST_F(MeasureVerbs, AMalformedLogExitsTwoWithOffsetAndReasonAndWhatStoodBefore) {
   Bytes boot = *read_file(captured("clean/quote1/binary_bios_measurements"));
   boot.resize(boot.size() - 1);
-  Ran const eventlog = run({"measure", "eventlog", write("boot", boot), "--json"});
+  Outcome const eventlog = run({"measure", "eventlog", write("boot", boot), "--json"});
   EXPECT_EQ(eventlog.exit_code, 2);
   json const j = eventlog.parsed();
   EXPECT_TRUE(j["error"]["offset"].is_number());
@@ -160,21 +137,21 @@ TEST_F(MeasureVerbs, AMalformedLogExitsTwoWithOffsetAndReasonAndWhatStoodBefore)
   Bytes ima = *read_file(captured("clean/quote1/binary_runtime_measurements"));
   std::size_t const whole = ima.size();
   ima.insert(ima.end(), {10, 0, 0});
-  Ran const cut = run({"measure", "ima", write("ima", ima), "--json"});
+  Outcome const cut = run({"measure", "ima", write("ima", ima), "--json"});
   EXPECT_EQ(cut.exit_code, 2);
   EXPECT_EQ(cut.parsed()["error"]["offset"], whole);
   EXPECT_EQ(cut.parsed()["data"]["entries"], 41);
 
   ima.resize(whole);
   ima[ima.size() - 8] ^= 1;  // in the name of the last entry: parses, but contradicts its digest
-  Ran const altered = run({"measure", "ima", write("altered", ima), "--json"});
+  Outcome const altered = run({"measure", "ima", write("altered", ima), "--json"});
   EXPECT_EQ(altered.exit_code, 2);
   EXPECT_LT(altered.parsed()["error"]["offset"], whole);
 }
 
 TEST_F(MeasureVerbs, AMissingFileExitsThree) {
   for (std::string const verb : {"eventlog", "ima"}) {
-    Ran const ran = run({"measure", verb, folder_ + "/none"});
+    Outcome const ran = run({"measure", verb, folder_ + "/none"});
     EXPECT_EQ(ran.exit_code, 3);
     EXPECT_NE(ran.err.find("none"), std::string::npos);
   }
@@ -186,13 +163,13 @@ TEST_F(MeasureVerbs, EveryCapturedQuoteVerifiesWithItsLogs) {
     for (std::string const quote : {"quote1", "quote2"}) {
       for (std::string const key : {"ecc", "rsa"}) {
         SCOPED_TRACE(set + "/" + quote + "/" + key);
-        Ran const ran = verify(set, quote, key, logs(set + "/" + quote));
+        Outcome const ran = verify(set, quote, key, logs(set + "/" + quote));
         EXPECT_EQ(ran.exit_code, 0) << ran.err;
         EXPECT_EQ(ran.err, "");
         std::vector<std::string> more = logs(set + "/" + quote);
         more.insert(more.end(), {"--ak", captured(set + "/ak-" + key + ".pem"), "--pcrs",
                                  captured(set + "/" + quote + "/pcrs.txt"), "--json"});
-        Ran const pem = verify(set, quote, key, more);
+        Outcome const pem = verify(set, quote, key, more);
         EXPECT_EQ(pem.exit_code, 0) << pem.err;
         EXPECT_EQ(pem.parsed()["data"]["verified"], true);
         EXPECT_EQ(pem.parsed()["data"]["pcrs"]["sha256"].size(), 11u);
@@ -205,7 +182,7 @@ TEST_F(MeasureVerbs, ALongerImaLogVerifiesByItsPrefix) {
   std::vector<std::string> more = logs("untrusted/quote1");
   more[3] = captured("untrusted/quote2/ascii_runtime_measurements");
   more.push_back("--json");
-  Ran const ran = verify("untrusted", "quote1", "ecc", more);
+  Outcome const ran = verify("untrusted", "quote1", "ecc", more);
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_EQ(ran.parsed()["data"]["ima_entries"], 41);
 }
@@ -242,7 +219,7 @@ TEST_F(MeasureVerbs, WhatDoesNotAgreeExitsTenAndSaysWhich) {
   for (Row row : rows) {
     SCOPED_TRACE(row.check);
     row.more.push_back("--json");
-    Ran const ran = verify(row.set, row.quote, "ecc", row.more);
+    Outcome const ran = verify(row.set, row.quote, "ecc", row.more);
     EXPECT_EQ(ran.exit_code, 10);
     EXPECT_EQ(ran.parsed()["data"]["verified"], false);
     EXPECT_EQ(ran.parsed()["data"]["check"], row.check) << ran.out;

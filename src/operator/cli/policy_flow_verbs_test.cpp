@@ -1,11 +1,10 @@
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 
-#include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "operator/cli/policy_verbs.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -23,46 +22,16 @@ constexpr char kPolicy[] =
     "goal red never reaches results\n"                             // 10
     "goal green never reaches results except through scrubber\n";  // 11
 
-struct Outcome {
-  int exit_code = 0;
-  std::string out, err;
-};
-
-class PolicyFlowVerbs : public ::testing::Test {
+class PolicyFlowVerbs : public FolderTest {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-flow-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
-    file_ = write("c.policy", kPolicy);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { file_ = write("c.policy", kPolicy); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
+  Outcome run(std::vector<std::string> words) {
+    words.insert(words.begin(), {"policy", "flow"});
+    return run_verbs(add_policy_verbs, std::move(words));
   }
 
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    add_policy_verbs(app, outcome.exit_code);
-    arguments.insert(arguments.begin(), {"policy", "flow"});
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
-  }
-
-  std::string folder_, file_;
+  std::string file_;
 };
 
 TEST_F(PolicyFlowVerbs, APathExitsThirteenWithEveryStepsLineAndService) {

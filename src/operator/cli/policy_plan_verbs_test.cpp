@@ -1,12 +1,13 @@
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "base/process.hpp"
 #include "operator/cli/policy_verbs.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -38,47 +39,19 @@ constexpr char kRunning[] =
 {"vm":"v1","label":"gone","host":"h1","address":"10.0.0.1","image":"","state":"running","ak_public":""},
 {"vm":"v2","label":"results","host":"h2","address":"10.0.0.2","image":"","state":"stopped","ak_public":""}]}})";
 
-struct Outcome {
-  int exit_code = 0;
-  std::string out, err;
-};
-
-class PolicyPlanVerbs : public ::testing::Test {
+class PolicyPlanVerbs : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-plan-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     old_ = write("old.policy", kOld);
     new_ = write("new.policy", kNew);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
+  Outcome run(std::vector<std::string> words) {
+    words.insert(words.begin(), "policy");
+    return run_verbs(add_policy_verbs, std::move(words));
   }
 
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    add_policy_verbs(app, outcome.exit_code);
-    arguments.insert(arguments.begin(), "policy");
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
-  }
-
-  std::string folder_, old_, new_;
+  std::string old_, new_;
 };
 
 TEST_F(PolicyPlanVerbs, AGoalThatBreaksExitsThirteenWithItsPath) {

@@ -1,15 +1,15 @@
 #include "operator/cli/policy_prove_verbs.hpp"
 
 #include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "operator/cli/smt_solver.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 #include "policy/source.hpp"
 
 namespace shamon {
@@ -22,60 +22,30 @@ constexpr char kPolicy[] =
     "label red { share red_t }\n"
     "allow green <-> red tcp/443\n";
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class PolicyProve : public ::testing::Test {
+class PolicyProve : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-prove-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     path_ = std::getenv("PATH");
     good_ = write("good.policy", kPolicy);
   }
-  void TearDown() override {
-    ::setenv("PATH", path_.c_str(), 1);
-    std::filesystem::remove_all(folder_);
-  }
+  void TearDown() override { ::setenv("PATH", path_.c_str(), 1); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text), 0755));
-    return path;
-  }
   /// A program in place of z3 that answers as it likes.
   void pretend_z3(std::string const& script) {
     ::setenv("PATH", (folder_ + ":" + path_).c_str(), 1);
-    write("z3", "#!/bin/sh\n[ \"$1\" = --version ] && { echo pretended 1; exit; }\n" + script);
+    write("z3", "#!/bin/sh\n[ \"$1\" = --version ] && { echo pretended 1; exit; }\n" + script,
+          0755);
   }
   bool have(std::string const& solver) {
     return SmtSolver::start(solver, std::chrono::seconds(10)).has_value();
   }
 
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    outcome.exit_code = 0;
-    add_policy_prove_verbs(app, outcome.exit_code);
-    arguments.insert(arguments.begin(), "prove");
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
+  Outcome run(std::vector<std::string> words) {
+    words.insert(words.begin(), "prove");
+    return run_verbs(add_policy_prove_verbs, std::move(words));
   }
 
-  std::string folder_, path_, good_;
+  std::string path_, good_;
 };
 
 TEST_F(PolicyProve, ExitsZeroOnlyWithAProof) {

@@ -1,14 +1,14 @@
 #include "operator/cli/policy_text_verbs.hpp"
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "crypto/hash.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -26,54 +26,24 @@ constexpr char kGood[] =
     "member vm red when image in {a}\n"
     "member vm blue when image in {a}\n";
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class PolicyTextVerbs : public ::testing::Test {
+class PolicyTextVerbs : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-text-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     good_ = write("good.policy", kGood);
     bad_ = write("bad.policy", "coalition c revision 3\nlable x { }\nallow a <-> b\n");
     std::filesystem::create_directory(folder_ + "/sites");
     write("sites/b.policy", "type b_t\nlabel b  { share b_t }\n");
     many_ = write("many.policy", std::string(kGood) + "include \"sites/b.policy\"\n");
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
-  }
-
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    outcome.exit_code = 0;
-    add_policy_text_verbs(app, outcome.exit_code);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
+  Outcome run(std::vector<std::string> words) {
+    return run_verbs(add_policy_text_verbs, std::move(words));
   }
   nlohmann::json data(std::vector<std::string> arguments) {
     return nlohmann::json::parse(run(std::move(arguments)).out)["data"];
   }
 
-  std::string folder_, good_, bad_, many_;
+  std::string good_, bad_, many_;
 };
 
 TEST_F(PolicyTextVerbs, LintTellsEveryErrorOnStandardErrorAndExitsTwo) {

@@ -1,32 +1,22 @@
 #include "operator/cli/policy_union_verbs.hpp"
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
 
 using nlohmann::json;
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class PolicyUnionVerbs : public ::testing::Test {
+class PolicyUnionVerbs : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-union-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     home_ = write("home.policy",
                   "coalition home revision 3\n"
                   "type web_t\n"
@@ -46,33 +36,12 @@ class PolicyUnionVerbs : public ::testing::Test {
                     "goal green never reaches internet\n");
     bad_ = write("bad.policy", "coalition c revision 3\nlable x { }\n");
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
+  static Outcome run(std::vector<std::string> words) {
+    return run_verbs(add_policy_union_verbs, std::move(words));
   }
 
-  static Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    outcome.exit_code = 0;
-    add_policy_union_verbs(app, outcome.exit_code);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
-  }
-
-  std::string folder_, home_, site_, closed_, bad_;
+  std::string home_, site_, closed_, bad_;
 };
 
 TEST_F(PolicyUnionVerbs, UnionPrintsOnePolicyThatUnitesWithItselfAgain) {

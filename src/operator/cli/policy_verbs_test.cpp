@@ -1,13 +1,11 @@
 #include "operator/cli/policy_verbs.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include "base/file.hpp"
+#include "base/folder_fixture.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 
 namespace shamon {
 namespace {
@@ -21,49 +19,19 @@ constexpr char kGood[] =
     "wall w { red_t blue_t }\n"
     "allow green <-> red tcp/443\n";
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
-class PolicyVerbs : public ::testing::Test {
+class PolicyVerbs : public FolderTest {
  protected:
   void SetUp() override {
-    char pattern[] = "/tmp/shamon-policy-verbs-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     good_ = write("good.policy", kGood);
     bad_ = write("bad.policy", "coalition c revision 3\nlable x { }\nallow a <-> b\n");
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string write(std::string const& name, std::string const& text) {
-    std::string const path = folder_ + "/" + name;
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
+  Outcome run(std::vector<std::string> words) {
+    words.insert(words.begin(), "policy");
+    return run_verbs(add_policy_verbs, std::move(words));
   }
 
-  Outcome run(std::vector<std::string> arguments) {
-    CLI::App app("test");
-    Outcome outcome;
-    outcome.exit_code = 0;
-    add_policy_verbs(app, outcome.exit_code);
-    arguments.insert(arguments.begin(), "policy");
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants a vector
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (CLI::ParseError const&) {
-      outcome.exit_code = 2;
-    }
-    outcome.out = ::testing::internal::GetCapturedStdout();
-    outcome.err = ::testing::internal::GetCapturedStderr();
-    return outcome;
-  }
-
-  std::string folder_, good_, bad_;
+  std::string good_, bad_;
 };
 
 TEST_F(PolicyVerbs, ShowTellsLabelsAndWhatMayFlow) {

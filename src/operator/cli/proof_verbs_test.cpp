@@ -1,35 +1,20 @@
 #include "operator/cli/proof_verbs.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/file.hpp"
+#include "base/folder_fixture.hpp"
+#include "operator/cli/verbs_fixture.hpp"
 #include "trust/engine.hpp"
 #include "trust/proof.hpp"
 
 namespace shamon {
 namespace {
 
-struct Ran {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> words) {
-  CLI::App app("shamon");
-  Ran ran;
-  add_proof_verbs(app, ran.exit_code);
-  std::reverse(words.begin(), words.end());
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  app.parse(words);
-  ran.out = testing::internal::GetCapturedStdout();
-  ran.err = testing::internal::GetCapturedStderr();
-  return ran;
+Outcome run(std::vector<std::string> words) {
+  return run_verbs(add_proof_verbs, std::move(words));
 }
 
 /// The proof that machine h is a member of coalition c, true until 40 ms after 1970 began.
@@ -52,26 +37,15 @@ std::string membership_proof() {
   return proof ? encode_proof(*proof) : "";
 }
 
-class ProofVerbs : public testing::Test {
+class ProofVerbs : public FolderTest {
  protected:
-  ProofVerbs() {
-    char name[] = "/tmp/shamon-proof-XXXXXX";
-    folder_ = ::mkdtemp(name);
-  }
-  ~ProofVerbs() override { std::filesystem::remove_all(folder_); }
-
-  std::string write(std::string const& text) {
-    std::string const path = folder_ + "/proof";
-    EXPECT_TRUE(write_file_atomically(path, as_bytes(text)));
-    return path;
-  }
-
-  std::string folder_;
+  std::string write(std::string const& text) { return FolderTest::write("proof", text); }
 };
 
 TEST_F(ProofVerbs, a_proof_holds_on_the_word_of_those_believed_and_names_what_they_said) {
   std::string const file = write(membership_proof());
-  Ran const ran = run({"proof", "check", file, "--speaker", "authority", "--at", "39", "--json"});
+  Outcome const ran =
+      run({"proof", "check", file, "--speaker", "authority", "--at", "39", "--json"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   auto const data = nlohmann::json::parse(ran.out)["data"];
   EXPECT_EQ(data["holds"], true);
@@ -105,14 +79,14 @@ TEST_F(ProofVerbs, a_proof_that_does_not_hold_says_why_and_exits_with_15) {
   for (auto const& c : cases) {
     std::vector<std::string> words{"proof", "check", write(c.text)};
     words.insert(words.end(), c.options.begin(), c.options.end());
-    Ran const ran = run(words);
+    Outcome const ran = run(words);
     EXPECT_EQ(ran.exit_code, c.exit_code) << c.name << "\n" << ran.out << ran.err;
     EXPECT_NE(ran.err.find(c.says), std::string::npos) << c.name << "\n" << ran.err;
   }
 }
 
 TEST_F(ProofVerbs, prints_the_rules_a_proof_is_checked_against) {
-  Ran const ran = run({"proof", "rules"});
+  Outcome const ran = run({"proof", "rules"});
   EXPECT_EQ(ran.exit_code, 0);
   EXPECT_NE(ran.out.find("rule member"), std::string::npos);
 }

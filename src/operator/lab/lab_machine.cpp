@@ -56,8 +56,14 @@ Status spawn_into(LabState& state, std::string const& role, ProcessSpec const& s
   return state.add_process(role, process->release());
 }
 
+/// A basic string of TOML. `text` has no control characters.
 std::string quoted(std::string const& text) {
-  return "\"" + text + "\"";
+  std::string out = "\"";
+  for (char const c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
 }
 
 std::string key_value(std::string const& key, std::string const& value) {

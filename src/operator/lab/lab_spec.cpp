@@ -5,13 +5,15 @@
 
 #include "base/ipv4_text.hpp"
 #include "config/toml_table.hpp"
+#include "label/label_name.hpp"
 
 namespace shamon {
 namespace {
 
-std::string name_of(TomlTable& table, std::string const& key) {
+std::string name_of(TomlTable& table, std::string const& key,
+                    bool (*valid)(std::string_view) noexcept = is_valid_name) {
   std::string const name = table.string(key);
-  if (!is_valid_name(name)) table.complain(key, "'" + name + "' is not a valid name");
+  if (!valid(name)) table.complain(key, "'" + name + "' is not a valid name");
   return name;
 }
 
@@ -42,7 +44,7 @@ LabVm read_vm(TomlTable& table, std::set<std::string> const& machines) {
   if (!machines.contains(vm.machine.value())) {
     table.complain("machine", "no [[machine]] is called '" + vm.machine.value() + "'");
   }
-  vm.label = LabelName(name_of(table, "label"));
+  vm.label = LabelName(name_of(table, "label", is_valid_label_name));
   vm.kind = table.string_or("kind", "qemu");
   if (vm.kind != "qemu" && vm.kind != "domain") table.complain("kind", "must be qemu or domain");
   vm.image = vm.kind == "qemu" ? table.string("image") : table.string_or("image", "");

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.hpp"
-#include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "operator/lsp/frames.hpp"
 #include "operator/lsp/uri.hpp"
 
@@ -41,14 +41,11 @@ constexpr char kTop[] =
 constexpr char kCampus[] =
     "# theirs\nlabel blue { share blue_t }\nmember vm blue when image in {a}\n";
 
-class LspSession : public ::testing::Test {
+class LspSession : public FolderTest {
  protected:
   void SetUp() override {
     if (::access(kProgram.c_str(), X_OK) != 0)
       GTEST_SKIP() << "no " << kProgram << ": build shamon";
-    char pattern[] = "/tmp/shamon-lsp-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
     std::filesystem::create_directory(folder_ + "/sites");
     top_ = write("boinc.policy", kTop);
     campus_ = write("sites/campus b.policy", kCampus);
@@ -59,12 +56,6 @@ class LspSession : public ::testing::Test {
       ::kill(child_, SIGKILL);
       ::waitpid(child_, nullptr, 0);
     }
-    if (!folder_.empty()) std::filesystem::remove_all(folder_);
-  }
-
-  std::string write(std::string const& name, std::string const& text) {
-    EXPECT_TRUE(write_file_atomically(folder_ + "/" + name, as_bytes(text)));
-    return folder_ + "/" + name;
   }
 
   void start() {
@@ -186,7 +177,7 @@ class LspSession : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
-  std::string folder_, top_, campus_;
+  std::string top_, campus_;
   pid_t child_ = -1;
   UniqueFd in_, out_;
   FrameReader frames_;

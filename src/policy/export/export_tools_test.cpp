@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "base/process.hpp"
 #include "policy/decide.hpp"
 #include "policy/document.hpp"
@@ -33,23 +34,8 @@ bool is_installed(char const* tool) {
     GTEST_SKIP() << "SKIPPED: " tool " is missing; install Debian's package " package; \
   }
 
-/// A folder of our own, gone when the test is.
-class ExportTools : public ::testing::Test {
+class ExportTools : public FolderTest {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/shamon-export-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string path(std::string const& name) const { return folder_ + "/" + name; }
-
-  std::string write(std::string const& name, std::string const& text) const {
-    EXPECT_TRUE(write_file_atomically(path(name), as_bytes(text), 0644));
-    return path(name);
-  }
-
   /// The binary policy, or an empty path and a failure.
   std::string secilc(std::string const& cil) const {
     std::string const source = write("p.cil", cil);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "base/ipv4_text.hpp"
 #include "monitor/permit_fixture.hpp"
 #include "vm/qemu/qemu_arguments.hpp"
@@ -123,12 +124,9 @@ std::string children_of_this_process() {
   return all;
 }
 
-class QemuDriverTest : public ::testing::Test {
+class QemuDriverTest : public FolderTest {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/shamon-vm-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
     spec_.name = VmName("vm-red");
     spec_.kind = "qemu";
     spec_.kernel = image_folder() + "/vmlinux";
@@ -138,7 +136,6 @@ class QemuDriverTest : public ::testing::Test {
     spec_.memory_mb = 128;
     spec_.state_folder = folder_ + "/vm-red";
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   /// Empty if all is there, else what is missing.
   std::string missing() {
@@ -153,7 +150,6 @@ class QemuDriverTest : public ::testing::Test {
     return {};
   }
 
-  std::string folder_;
   VmSpec spec_;
   std::string manifest_;
   PermitFixture permits_;

@@ -1,7 +1,5 @@
 #include "policy/flow/selinux/type_graph.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <random>
 #include <sstream>
 
@@ -9,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/folder_fixture.hpp"
 #include "base/process.hpp"
 
 namespace shamon {
@@ -72,18 +71,12 @@ for name in sys.argv[2:]:
             print("= " + " ".join(sorted("%s>%s" % (a, b) for a, b in one.subG.edges())))
 )";
 
-class TypeGraphTest : public ::testing::Test {
+class TypeGraphTest : public FolderTest {
  protected:
   void SetUp() override {
     if (::access(kCheckpolicy, X_OK) != 0) {
       GTEST_SKIP() << "NOT TESTED: no checkpolicy; install checkpolicy";
     }
-    char pattern[] = "/tmp/shamon-type-graph-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override {
-    if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
 
   std::string compile(std::string const& source, int version, int number) {
@@ -94,8 +87,6 @@ class TypeGraphTest : public ::testing::Test {
     EXPECT_TRUE(out && out->status == 0) << (out ? out->text : out.error().describe()) << source;
     return base + ".bin";
   }
-
-  std::string folder_;
 };
 
 std::string edges_of(SelinuxPolicy const& policy, TypeGraph const& graph) {
