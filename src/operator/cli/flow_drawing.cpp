@@ -155,7 +155,8 @@ class Svg {
         "middle}.goal.bad{fill:#b3001b;stroke:none}</style>\n"
         "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
     for (auto const& [id, color] :
-         {std::pair("arrow", "#5a6b85"), std::pair("arrow-bad", "#b3001b")}) {
+         {std::pair("arrow", "#5a6b85"), std::pair("arrow-common", "#9aa7ba"),
+          std::pair("arrow-bad", "#b3001b")}) {
       out_ += fmt::format(
           "<marker id=\"{}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"11\" "
           "markerHeight=\"11\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\">"
@@ -196,10 +197,12 @@ class Svg {
       bend.y += (b.x - a.x) / length * 46;
     }
     Point const start = leave(line.edge->from, bend), end = leave(line.edge->to, bend);
-    char const* const arrow = line.violated ? "arrow-bad" : "arrow";
     bool const common = is_common(*line.edge);
+    char const* const arrow = line.violated ? "arrow-bad" : common ? "arrow-common" : "arrow";
     std::string markers;
-    if (!common || line.violated) markers = fmt::format(" marker-end=\"url(#{})\"", arrow);
+    // A common type joins both ways; where levels leave one of them, the line says which.
+    bool const plain = common && line.both_ways && !line.violated;
+    if (!plain) markers = fmt::format(" marker-end=\"url(#{})\"", arrow);
     if (line.both_ways && !markers.empty())
       markers += fmt::format(" marker-start=\"url(#{})\"", arrow);
     out_ += fmt::format(

@@ -118,6 +118,26 @@ TEST_F(PolicyPlanVerbs, GraphDrawsTheSamePictureTwiceAndEscapesNames) {
   EXPECT_EQ(run({"graph", new_, "--format", "png"}).exit_code, 2);
 }
 
+TEST_F(PolicyPlanVerbs, AWayThatLevelsLeaveOpenOneWayHasAnArrow) {
+  std::string const file = write("levels.policy",
+                                 "coalition c revision 1\ntype t\n"
+                                 "label low { share t  secrecy open }\n"
+                                 "label lower { share t  secrecy open }\n"
+                                 "label high { share t  secrecy secret }\n");
+  std::string const svg = run({"graph", file, "--format", "svg"}).out;
+  auto const line_of = [&](std::string const& pair) {
+    std::size_t const at = svg.find("<title>" + pair);
+    if (at == std::string::npos) return std::string();
+    std::size_t const from = svg.rfind("<path", at);
+    return svg.substr(from, at - from);
+  };
+  EXPECT_NE(line_of("low -&gt; high").find("marker-end"), std::string::npos) << svg;
+  EXPECT_EQ(line_of("low -&gt; high").find("marker-start"), std::string::npos);
+  EXPECT_EQ(line_of("high -&gt; low"), "");
+  ASSERT_NE(line_of("low &lt;-&gt; lower"), "");
+  EXPECT_EQ(line_of("low &lt;-&gt; lower").find("marker"), std::string::npos);
+}
+
 TEST_F(PolicyPlanVerbs, GraphvizReadsTheGraph) {
   if (!std::filesystem::exists("/usr/bin/dot")) {
     GTEST_SKIP() << "NOT TESTED: no dot; install graphviz";

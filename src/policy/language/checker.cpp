@@ -12,6 +12,11 @@
 namespace shamon {
 namespace {
 
+std::string seen_from(Origin const& here, Origin const& there) {
+  std::string const line = std::to_string(there.line);
+  return here.file == there.file ? "on line " + line : "at " + there.file + ":" + line;
+}
+
 /// Names of one kind: where each was defined, and its index.
 class Scope {
  public:
@@ -50,11 +55,6 @@ class Scope {
     std::size_t index;
     Origin const* origin;
   };
-
-  static std::string seen_from(Origin const& here, Origin const& there) {
-    std::string const line = std::to_string(there.line);
-    return here.file == there.file ? "on line " + line : "at " + there.file + ":" + line;
-  }
 
   std::string kind_;
   std::string kinds_;  ///< more than one of them
@@ -230,14 +230,18 @@ class Checker {
     }
   }
 
+  /// Once in a statement; in several of one site again, but not to another label.
   void check_map(MapStatement const& map) {
-    std::map<std::string, bool> theirs;
     for (auto const& pair : map.pairs) {
       labels_.find(pair.ours, map.origin);
-      if (!theirs.try_emplace(pair.theirs.text, true).second) {
-        diagnostics_.add(place_of(map.origin, pair.theirs), PolicyCode::mapped_twice,
-                         quoted(pair.theirs.text) + " is mapped twice");
-      }
+      auto const [at, fresh] = mapped_.try_emplace({map.site.text, pair.theirs.text}, &map, &pair);
+      auto const& [earlier, before] = at->second;
+      if (fresh || (earlier != &map && before->ours.text == pair.ours.text)) continue;
+      std::string const elsewhere = earlier == &map ? ""
+                                                    : ", to " + before->ours.text + " " +
+                                                          seen_from(map.origin, earlier->origin);
+      diagnostics_.add(place_of(map.origin, pair.theirs), PolicyCode::mapped_twice,
+                       quoted(pair.theirs.text) + " is mapped twice" + elsewhere);
     }
   }
 
@@ -256,6 +260,10 @@ class Checker {
   bool labels_hold_ = false;
   PolicyRules rules_;
   std::map<std::pair<std::size_t, std::size_t>, std::size_t> rules_of_pair_;
+  /// By site and their name.
+  std::map<std::pair<std::string, std::string>,
+           std::pair<MapStatement const*, MapStatement::Pair const*>>
+      mapped_;
 };
 
 }  // namespace

@@ -124,6 +124,7 @@ TEST(Language, EachMistakeIsNamedAtItsPlace) {
       {"map s { }", "9: expected their label, found '}'"},
       {"map s { a = gren }", "13: label 'gren' is not defined; did you mean 'green'?"},
       {"map s { a = green a = red }", "19: 'a' is mapped twice"},
+      {"map s { a = green a = green }", "19: 'a' is mapped twice"},
       {"label x { } y", "13: expected the end of the line, found 'y'"},
       {"type $x", "6: unexpected character '$'"},
       {"type \x01", "6: unexpected character '?'"},
@@ -153,6 +154,13 @@ TEST(Language, CategoriesAreNamesOfTheirOwnForBothKindsOfLevel) {
             "p:4:35: category 'lba' is not defined; did you mean 'lab'?\n");
   EXPECT_EQ(refusals(head + "category lab\ncategory x lab"),
             "p:4:12: category 'lab' is already defined on line 3\n");
+}
+
+TEST(Language, StatementsAboutOneSiteMustMapAlike) {
+  std::string const head = "coalition c revision 1\nlabel x { }\nlabel y { }\nmap s { a = x }\n";
+  EXPECT_EQ(refusals(head + "map t { a = y }\nmap s { a = x  b = y }\n"), "accepted");
+  EXPECT_EQ(refusals(head + "map s { b = y }\nmap s { b = y  a = y }\n"),
+            "p:6:16: 'a' is mapped twice, to x on line 4\n");
 }
 
 TEST(Language, InQuotesEverythingThatCanBeSeenIsAName) {

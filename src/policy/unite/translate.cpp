@@ -17,18 +17,12 @@ Result<Translation> translate(LabelName const& theirs, std::string_view site,
     has_map = true;
     for (auto const& pair : map.pairs) {
       if (pair.theirs.text != theirs.value()) continue;
-      if (out.map.line != 0 && out.ours.value() != pair.ours.text) {
-        return fail(Errc::conflict, "site " + quoted(site) + " has two maps for label " +
-                                        quoted(theirs.value()) + ": " + out.map.describe() +
-                                        " and " + cite(map.origin).describe());
-      }
-      if (out.map.line != 0) continue;  // said twice, and alike
       out.ours = LabelName(pair.ours.text);
       out.map = cite(map.origin);
       out.map.column = pair.theirs.column;
+      return out;  // a policy that holds says the same wherever it says it again
     }
   }
-  if (out.map.line != 0) return out;
   if (has_map) {
     return fail(Errc::not_found,
                 "no map of site " + quoted(site) + " has a label " + quoted(theirs.value()));

@@ -15,8 +15,8 @@ struct Translation {
 
 /// What `theirs`, said by `site`, is called here. A site that has a `map` is understood by its maps
 /// alone; a site without one uses our names. One step: what a map gives is ours and not translated
-/// again. Errors: `not_found` (unknown to the maps, or to the policy), `conflict` (two maps of the
-/// site disagree). Whoever gets an error must deny: INVARIANT(unknown-label-denied).
+/// again. Errors: `not_found` (unknown to the maps, or to the policy). Whoever gets an error must
+/// deny: INVARIANT(unknown-label-denied). `document` is one that built: its maps of one site agree.
 Result<Translation> translate(LabelName const& theirs, std::string_view site,
                               PolicyDocument const& document);
 
