@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -176,6 +177,44 @@ TEST_F(CoalitionTest, SameLabelsTalkAcrossMachinesAndOthersAreRefusedWithTheRule
   EXPECT_EQ(shamon({"explain", "flow", "green-a", "green-b", "--host", "shype1"}).status, 0);
   EXPECT_EQ(shamon({"explain", "flow", "red-a", "green-b", "--host", "shype1"}).status, 12);
   EXPECT_EQ(shamon({"lab", "up", root_ + "/lab.toml"}).status, 6);  // it is up already
+}
+
+/// A machine that guards something of its own from what the coalition calls red.
+constexpr char kOwnPolicy[] = R"(coalition own revision 1
+type mine_t
+type foe_t
+label mine { share mine_t }
+label foe { share foe_t }
+wall apart { mine_t foe_t }
+map test { red = foe }
+member host when platform in {lab}
+member vm mine when image in {domain}
+member vm foe when image in {domain}
+)";
+
+TEST_F(CoalitionTest, AMachinesOwnWallKeepsALabelOfTheCoalitionFromStartingBesideItsOwn) {
+  std::string lab = kLab;
+  lab.insert(lab.find("[[machine]]\nname = \"shype2\""), "machine_policy = \"own.policy\"\n");
+  lab.insert(lab.find("[[vm]]"),
+             "[[vm]]\nname = \"mine-a\"\nmachine = \"shype1\"\nlabel = \"mine\"\n"
+             "kind = \"domain\"\naddress = \"10.78.1.30\"\n");
+  ASSERT_TRUE(write_file_atomically(root_ + "/lab.toml", as_bytes(lab), 0644));
+  ASSERT_TRUE(write_file_atomically(root_ + "/own.policy", as_bytes(kOwnPolicy), 0644));
+  bring_up();
+  EXPECT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s)) << "a member as any other";
+  json const audit = ask({"audit", "tail", "--denied", "--host", "shype1"});
+  // Both start at once: whoever comes second is refused.
+  std::set<std::string> refused;
+  for (auto const& record : audit["data"]["records"]) {
+    if (record["hook"] != "vm_start") continue;
+    EXPECT_NE(record["rule"].get<std::string>().find("/own.policy:6"), std::string::npos);
+    refused.insert(record["subject"]);
+  }
+  ASSERT_EQ(refused.size(), 1u) << audit.dump(1);
+  EXPECT_TRUE(refused.contains("red-a") || refused.contains("mine-a")) << audit.dump(1);
+  bool const red_runs = refused.contains("mine-a");
+  EXPECT_TRUE(red_runs ? becomes(true, "red-b", "10.78.1.20", 10s) : !ping("red-b", "10.78.1.20"));
+  EXPECT_EQ(shamon({"attest", "explain", "shype1"}).status, 0);
 }
 
 TEST_F(CoalitionTest, ARevokedMachineIsCutOffAndStaysOut) {

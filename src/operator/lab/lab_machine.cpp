@@ -154,6 +154,7 @@ std::string LabMachineRoom::monitor_config(LabMachine const& machine) const {
       "[host]\n" + key_value("name", machine.name.value()) + key_value("platform", "lab") +
       key_value("location", machine.location) + key_value("state", paths.state) +
       key_value("sockets", paths.run) +
+      (machine.machine_policy.empty() ? "" : key_value("machine_policy", paths.own_policy())) +
       key_value("control", to_string(Endpoint{machine.address, kControlPort})) +
       key_value("tunnel", to_string(Endpoint{machine.address, kTunnelPort})) + "\n[tpm]\n" +
       key_value("tcti", paths.tcti()) + key_value("event_log", paths.event_log()) +
@@ -200,6 +201,11 @@ Status LabMachineRoom::prepare(LabMachine const& machine) {
     written = write_file_atomically(paths.etc + "/shamon-gate.arguments",
                                     as_bytes(gate_config(machine)), 0644);
   }
+  if (written && !machine.machine_policy.empty()) {
+    auto const own = read_file(machine.machine_policy);
+    if (!own) return pass(own);
+    written = write_file_atomically(paths.own_policy(), *own, 0644);
+  }
   if (!written) return written;
   auto made = run_checked({"swtpm_setup", "--tpm2", "--tpmstate", paths.tpm, "--config",
                            state_.folder() + "/endorser/setup.conf", "--create-ek-cert",
@@ -234,7 +240,13 @@ Status LabMachineRoom::reference_values(LabMachine const& machine,
                                         std::vector<ReferenceValue>& out) const {
   std::string const source = "laboratory " + spec_.name;
   out.push_back({"firmware", sha256(as_bytes(kFirmwareStandIn)), true, source, {}});
-  for (auto const& [component, path] : measured_files(machine)) {
+  auto components = measured_files(machine);
+  // Its monitor measures it, when the first policy is put in force.
+  if (!machine.machine_policy.empty()) {
+    components.emplace_back("machine-policy",
+                            machine_paths(state_, machine.name.value()).own_policy());
+  }
+  for (auto const& [component, path] : components) {
     auto digest = hash_file(HashAlgorithm::sha256, path);
     if (!digest) return pass(digest);
     out.push_back({component, *digest, true, source, {}});

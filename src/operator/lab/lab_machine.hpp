@@ -16,6 +16,7 @@ struct MachinePaths {
   std::string root, bin, etc, state, run, log, tpm;
   std::string tcti() const { return "swtpm:path=" + run + "/tpm.sock"; }
   std::string event_log() const { return state + "/event.log"; }
+  std::string own_policy() const { return etc + "/own.policy"; }
 };
 MachinePaths machine_paths(LabState const& state, std::string const& machine);
 

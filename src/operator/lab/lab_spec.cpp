@@ -93,6 +93,8 @@ Result<LabSpec> read_lab_spec(std::string const& path) {
   std::set<std::string> names;
   for (auto& table : machines) {
     spec.machines.push_back(read_machine(table));
+    std::string const own = table.string_or("machine_policy", "");
+    if (!own.empty()) spec.machines.back().machine_policy = resolved(own);
     names.insert(spec.machines.back().name.value());
   }
   auto vms = file->tables("vm");

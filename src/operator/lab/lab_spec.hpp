@@ -13,8 +13,9 @@ struct LabMachine {
   HostName name;
   Ipv4 address;          ///< underlay
   std::string location;  ///< claim, checked by `member host when location in …`
-  std::string
-      tampered;  ///< component whose binary is altered before boot: "shamon-gate"; empty: none
+  /// Component whose binary is altered before boot, "shamon-gate" or "shamond"; empty: none.
+  std::string tampered;
+  std::string machine_policy;  ///< its own policy, resolved against the file's folder; empty: none
 };
 
 struct LabVm {

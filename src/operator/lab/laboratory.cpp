@@ -325,25 +325,36 @@ Status Laboratory::wait_until_settled(Duration limit, Progress progress) {
       }
     }
     std::size_t expected = 0;
-    std::size_t running = 0;
     for (auto const& vm : spec_.vms) expected += active.contains(vm.machine.value()) ? 1 : 0;
+    std::set<VmName> ready;
+    auto const settle = [&](VmEntry const& vm) {
+      if (!ready.insert(vm.vm).second || !told.insert("vm " + vm.vm.value()).second) return;
+      progress("VM " + vm.vm.value() + " (" + vm.label.value() + ") on " + vm.host.value() + ": " +
+               vm.state);
+    };
     if (auto body = client.get("/v1/vms")) {
       auto list = decode_json<VmList>(*body);
       for (auto const& vm : list ? list->vms : std::vector<VmEntry>{}) {
-        if (vm.state != "running" && vm.state != "failed") continue;
-        ++running;
-        if (told.insert("vm " + vm.vm.value()).second) {
-          progress("VM " + vm.vm.value() + " (" + vm.label.value() + ") on " + vm.host.value() +
-                   ": " + vm.state);
-        }
+        if (vm.state == "running" || vm.state == "failed") settle(vm);
       }
     }
-    if (settled == spec_.machines.size() && running >= expected) return {};
+    // A machine's monitor does not report what it refused, nor what is its machine's own affair.
+    for (auto const& machine : spec_.machines) {
+      if (!active.contains(machine.name.value())) continue;
+      auto const body = ApiClient(host_socket(machine.name.value())).get("/v1/host");
+      auto const status = body ? decode_json<HostStatus>(*body) : pass(body);
+      for (auto const& vm : status ? status->vms : std::vector<VmEntry>{}) {
+        bool const own = !machine.machine_policy.empty() && vm.state == "running";
+        if (own || vm.state == "failed") settle(vm);
+      }
+    }
+    if (settled == spec_.machines.size() && ready.size() >= expected) return {};
     if (read_monotonic_clock() > end) {
       return fail(Errc::timeout, std::to_string(settled) + " of " +
                                      std::to_string(spec_.machines.size()) + " machines settled, " +
-                                     std::to_string(running) + " of " + std::to_string(expected) +
-                                     " VMs running; logs are in " + state_.folder());
+                                     std::to_string(ready.size()) + " of " +
+                                     std::to_string(expected) +
+                                     " VMs started or refused; logs are in " + state_.folder());
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
