@@ -2,6 +2,7 @@
 
 #include "host/journal.hpp"
 #include "policy/decision_text.hpp"
+#include "policy/language/spelling.hpp"
 
 namespace shamon {
 namespace {
@@ -75,7 +76,7 @@ void remedy_policy(Argument& argument, FlowQuestion const& q, CompiledPolicy con
   std::string const from = q.from->label.value();
   std::string const to = q.to->label.value();
   std::string const service = q.service_text.empty() ? "" : " " + q.service_text;
-  std::string const allow = "allow " + from + " <-> " + to + service;
+  std::string const allow = "allow " + spell_name(from) + " <-> " + spell_name(to) + service;
   auto say = [&](std::string what) { argument.remedy(std::move(what), kPolicyOwner, kApply); };
   auto quote_both = [&] {
     quote_label(argument, q, policy, q.from->label);

@@ -15,6 +15,7 @@ label db { share db_t }
 label memo { share web_t  secrecy secret }
 label open { share web_t }
 allow web <-> db tcp/5432
+label "the \"old\" web" { }
 )";
 
 class ExplainFlowTest : public ::testing::Test {
@@ -88,6 +89,10 @@ TEST_F(ExplainFlowTest, each_refusal_says_what_would_have_to_change_and_who_may)
        "allow web <-> db tcp/22", "operator of the coalition's authority", "shamon policy"},
       {"no common type", [](FlowQuestion& q) { q.from->label = LabelName("open"); },
        "allow open <-> db tcp/5432", "operator of the coalition's authority", "shamon policy"},
+      {"a name that needs quotes",
+       [](FlowQuestion& q) { q.from->label = LabelName("the \"old\" web"); },
+       "allow \"the \\\"old\\\" web\" <-> db tcp/5432", "operator of the coalition's authority",
+       "shamon policy"},
       {"secrecy",
        [](FlowQuestion& q) {
          q.from->label = LabelName("memo");
