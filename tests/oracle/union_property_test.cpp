@@ -223,7 +223,7 @@ void expect_true(Conflict const& conflict) {
 }
 
 TEST(UnionProperty, AUnionKeepsEveryPolicyAndEveryConflictIsTrue) {
-  // As many as RC_PARAMS says, a thousand otherwise: fewer would not have enough of each case.
+  // As many as RC_PARAMS says, ten thousand otherwise: fewer would not have enough of each case.
   ::setenv("RC_PARAMS", "max_success=10000", 0);
   std::size_t united_count = 0, mapped_count = 0, answers_count = 0;
   bool const held = rc::check("unite", [&] {
