@@ -73,7 +73,7 @@ function(shamon_folder name)
     endif()
     add_test(NAME fuzz-smoke.${target}
       COMMAND ${CMAKE_SOURCE_DIR}/tools/fuzz-smoke $<TARGET_FILE:${target}> ${target})
-    set_tests_properties(fuzz-smoke.${target} PROPERTIES LABELS fuzz TIMEOUT 120)
+    set_tests_properties(fuzz-smoke.${target} PROPERTIES LABELS fuzz TIMEOUT 7200)
   endforeach()
 
   if(SHAMON_TESTS)
