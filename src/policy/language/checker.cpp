@@ -12,9 +12,8 @@
 namespace shamon {
 namespace {
 
-std::string seen_from(Origin const& here, Origin const& there) {
-  std::string const line = std::to_string(there.line);
-  return here.file == there.file ? "on line " + line : "at " + there.file + ":" + line;
+std::string where_seen_from(Origin const& here, Origin const& there) {
+  return (here.file == there.file ? "on " : "at ") + seen_from(here, there);
 }
 
 /// Names of one kind: where each was defined, and its index.
@@ -28,7 +27,7 @@ class Scope {
     if (!added) {
       diagnostics_.add(place_of(origin, name), PolicyCode::already_defined,
                        kind_ + " " + quoted(name.text) + " is already defined " +
-                           seen_from(origin, *at->second.origin));
+                           where_seen_from(origin, *at->second.origin));
     } else if (names_.size() == max_ + 1) {
       diagnostics_.add(place_of(origin, name), PolicyCode::too_many,
                        "a policy may have " + std::to_string(max_) + " " + kinds_);
@@ -237,9 +236,10 @@ class Checker {
       auto const [at, fresh] = mapped_.try_emplace({map.site.text, pair.theirs.text}, &map, &pair);
       auto const& [earlier, before] = at->second;
       if (fresh || (earlier != &map && before->ours.text == pair.ours.text)) continue;
-      std::string const elsewhere = earlier == &map ? ""
-                                                    : ", to " + before->ours.text + " " +
-                                                          seen_from(map.origin, earlier->origin);
+      std::string const elsewhere =
+          earlier == &map
+              ? ""
+              : ", to " + before->ours.text + " " + where_seen_from(map.origin, earlier->origin);
       diagnostics_.add(place_of(map.origin, pair.theirs), PolicyCode::mapped_twice,
                        quoted(pair.theirs.text) + " is mapped twice" + elsewhere);
     }

@@ -86,6 +86,11 @@ Place place_of(Origin const& origin, Name const& name) {
   return place;
 }
 
+std::string seen_from(Origin const& here, Origin const& there) {
+  std::string const line = std::to_string(there.line);
+  return here.file == there.file ? "line " + line : there.file + ":" + line;
+}
+
 bool Diagnostics::full() const noexcept {
   return found_.size() >= kDiagnosticsMax;
 }

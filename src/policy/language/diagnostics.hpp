@@ -23,6 +23,8 @@ struct Place {
 Place place_of(Origin const& origin);
 /// A name in a statement.
 Place place_of(Origin const& origin, Name const& name);
+/// "line 4", or "b.policy:4" from a statement of another file.
+std::string seen_from(Origin const& here, Origin const& there);
 
 class Diagnostics {
  public:

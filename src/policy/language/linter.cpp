@@ -19,11 +19,6 @@ void insert(Names& into, std::vector<Name> const& names) {
   for (auto const& name : names) into.insert(name.text);
 }
 
-std::string seen_from(Origin const& here, Origin const& there) {
-  std::string const line = std::to_string(there.line);
-  return here.file == there.file ? "line " + line : there.file + ":" + line;
-}
-
 /// Whether every service of `inner` is one of `outer`; no services at all means every one.
 bool covers(std::vector<ServicePattern> const& outer, std::vector<ServicePattern> const& inner) {
   if (outer.empty()) return true;
