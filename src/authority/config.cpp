@@ -67,7 +67,7 @@ Result<AuthorityConfig> read_config(TomlTable& root, std::string const& folder) 
   out.names.dns_names = root.strings_or("server_names", {"shamon-authority"});
   out.names.ip_addresses = root.strings_or("server_addresses", {to_string(out.listen.address)});
   for (auto const& address : out.names.ip_addresses) {
-    if (!parse_ipv4(address)) root.complain("server_addresses", "'" + address + "' is no address");
+    if (!parse_ip(address)) root.complain("server_addresses", "'" + address + "' is no address");
   }
   out.endorser_root_paths = root.strings_or("endorser_roots", {});
   resolve_all(folder, out.endorser_root_paths);

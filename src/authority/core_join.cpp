@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "authority/core.hpp"
+#include "base/ipv4_text.hpp"
 
 namespace shamon {
 namespace {

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include <arpa/inet.h>
+
 namespace shamon {
 namespace {
 
@@ -37,8 +39,33 @@ Result<Ipv4> parse_ipv4(std::string_view text) {
   return out;
 }
 
-std::string to_string(Endpoint e) {
-  return to_string(e.address) + ":" + std::to_string(e.port);
+std::string to_string(IpAddress const& address) {
+  if (address.is_ipv4()) return to_string(address.ipv4());
+  char text[INET6_ADDRSTRLEN];
+  return ::inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
+}
+
+Result<IpAddress> parse_ip(std::string_view text) {
+  if (text.find(':') == std::string_view::npos) {
+    auto const address = parse_ipv4(text);
+    if (!address) return pass(address);
+    return IpAddress(*address);
+  }
+  std::array<std::uint8_t, 16> bytes{};
+  if (::inet_pton(AF_INET6, std::string(text).c_str(), bytes.data()) != 1) {
+    return fail_at(Errc::malformed, 0, "'" + std::string(text) + "' is not an IPv6 address");
+  }
+  IpAddress const address(bytes);
+  if (address.is_ipv4()) {
+    return fail_at(Errc::malformed, 0,
+                   "'" + std::string(text) + "': write the IPv4 address itself");
+  }
+  return address;
+}
+
+std::string to_string(Endpoint const& e) {
+  std::string const address = to_string(e.address);
+  return (e.address.is_ipv4() ? address : "[" + address + "]") + ":" + std::to_string(e.port);
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
@@ -46,8 +73,14 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   if (colon == std::string_view::npos) {
     return fail_at(Errc::malformed, text.size(), "expected ADDRESS:PORT");
   }
-  auto address = parse_ipv4(text.substr(0, colon));
+  std::string_view address_text = text.substr(0, colon);
+  bool const bracketed = address_text.starts_with('[') && address_text.ends_with(']');
+  if (bracketed) address_text = address_text.substr(1, address_text.size() - 2);
+  auto address = parse_ip(address_text);
   if (!address) return pass(address);
+  if (bracketed == address->is_ipv4()) {
+    return fail_at(Errc::malformed, 0, "expected ADDRESS:PORT or [IPV6-ADDRESS]:PORT");
+  }
   std::string_view port_text = text.substr(colon + 1);
   unsigned port = 0;
   if (!take_number(port_text, 65535, port) || !port_text.empty()) {

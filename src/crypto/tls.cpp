@@ -6,7 +6,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "base/ipv4.hpp"
 #include "base/ipv4_text.hpp"
 #include "base/secret.hpp"
 #include "crypto/limits.hpp"
@@ -120,7 +119,7 @@ Status expect_peer(SSL_CTX* ctx, std::string const& name) {
   if (name.empty()) return {};
   X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(ctx);
   bool set = false;
-  if (parse_ipv4(name)) {
+  if (parse_ip(name)) {
     set = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str()) == 1;
   } else {
     // The common name is for people; only dNSName entries name a peer (RFC 9525 §2).

@@ -112,11 +112,11 @@ Status add_alternative_names(X509* cert, CertificateTemplate const& what) {
     pushed = pushed && push_name(names.get(), GEN_URI, as_bytes(uri));
   }
   for (std::string const& text : what.ip_addresses) {
-    auto const address = parse_ipv4(text);
+    auto const address = parse_ip(text);
     if (!address) return pass(address, "certificate address");
-    ByteWriter writer;
-    writer.u32be(address->bits);
-    pushed = pushed && push_name(names.get(), GEN_IPADD, writer.view());
+    ByteView const bytes(address->bytes);
+    pushed =
+        pushed && push_name(names.get(), GEN_IPADD, address->is_ipv4() ? bytes.last(4) : bytes);
   }
   if (!pushed || !add_extension(cert, NID_subject_alt_name, names.get(), false)) {
     return fail_openssl(Errc::crypto, "subject alternative name");

@@ -196,9 +196,8 @@ void GateLink::send_port(PortRecord const& port) {
                    describe(permit.error().record, monitor_.policy()));
     return;
   }
-  UniqueFd copy(::fcntl(port.descriptor.get(), F_DUPFD_CLOEXEC, 0));
   note(client_->attach_port(std::move(*permit), port.kind, port.label, port.mac, port.mtu,
-                            std::move(copy)),
+                            {&port.descriptor, 1}),
        "attach port of " + port.vm.value());
 }
 

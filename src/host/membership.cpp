@@ -5,6 +5,7 @@
 #include "attestation/measured_log.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 
 namespace shamon {
 namespace {

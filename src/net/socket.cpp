@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/ipv4_text.hpp"
+#include "base/socket_address.hpp"
 #include "net/limits.hpp"
 
 namespace shamon {
@@ -33,18 +33,6 @@ void tune_tcp(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-sockaddr_in to_sockaddr(Endpoint endpoint) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(endpoint.address.bits);
-  address.sin_port = htons(endpoint.port);
-  return address;
-}
-
-Endpoint to_endpoint(sockaddr_in const& address) {
-  return {Ipv4{ntohl(address.sin_addr.s_addr)}, ntohs(address.sin_port)};
-}
-
 Result<sockaddr_un> to_sockaddr(std::string const& path) {
   if (path.empty() || path.size() > kUnixPathBytesMax) {
     return fail(Errc::too_large, "socket path of " + std::to_string(path.size()) + " bytes");
@@ -55,12 +43,10 @@ Result<sockaddr_un> to_sockaddr(std::string const& path) {
   return address;
 }
 
-template <class Address>
-Result<UniqueFd> connect_to(Address const& address, std::string const& name) {
-  UniqueFd fd(::socket(reinterpret_cast<sockaddr const&>(address).sa_family, kSocketFlags, 0));
+Result<UniqueFd> connect_to(sockaddr const* address, socklen_t size, std::string const& name) {
+  UniqueFd fd(::socket(address->sa_family, kSocketFlags, 0));
   if (!fd) return fail_errno("socket");
-  if (::connect(fd.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0 &&
-      errno != EINPROGRESS) {
+  if (::connect(fd.get(), address, size) != 0 && errno != EINPROGRESS) {
     return fail(Errc::unreachable, "connect to " + name + ": " + std::strerror(errno));
   }
   return fd;
@@ -69,11 +55,11 @@ Result<UniqueFd> connect_to(Address const& address, std::string const& name) {
 }  // namespace
 
 Result<UniqueFd> listen_tcp(Endpoint at) {
-  UniqueFd fd(::socket(AF_INET, kSocketFlags, 0));
+  SocketAddress const address(at);
+  UniqueFd fd(::socket(address.family(), kSocketFlags, 0));
   if (!fd) return fail_errno("socket");
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  sockaddr_in const address = to_sockaddr(at);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0 ||
+  if (::bind(fd.get(), address.get(), address.size) != 0 ||
       ::listen(fd.get(), kListenBacklog) != 0) {
     return fail_errno("listen on " + to_string(at));
   }
@@ -98,7 +84,8 @@ Result<UniqueFd> listen_unix_socket(std::string const& path, unsigned mode) {
 }
 
 Result<UniqueFd> start_connect(Endpoint to) {
-  auto fd = connect_to(to_sockaddr(to), to_string(to));
+  SocketAddress const address(to);
+  auto fd = connect_to(address.get(), address.size, to_string(to));
   if (fd) tune_tcp(fd->get());
   return fd;
 }
@@ -106,23 +93,19 @@ Result<UniqueFd> start_connect(Endpoint to) {
 Result<UniqueFd> start_connect(std::string const& unix_path) {
   auto const address = to_sockaddr(unix_path);
   if (!address) return pass(address);
-  return connect_to(*address, unix_path);
+  return connect_to(reinterpret_cast<sockaddr const*>(&*address), sizeof *address, unix_path);
 }
 
 Result<Endpoint> local_endpoint(int fd) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    return fail_errno("getsockname");
-  }
-  return to_endpoint(address);
+  SocketAddress address;
+  if (::getsockname(fd, address.get(), &address.size) != 0) return fail_errno("getsockname");
+  return address.endpoint();
 }
 
 Endpoint peer_endpoint(int fd) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
-  return to_endpoint(address);
+  SocketAddress address;
+  if (::getpeername(fd, address.get(), &address.size) != 0) return {};
+  return address.endpoint();
 }
 
 std::optional<LocalPeer> unix_peer(int fd) {

@@ -14,8 +14,12 @@ struct AssociationKeys {
 };
 
 struct AssociationSpec {
-  Endpoint peer;  ///< underlay
-  Spi spi_in, spi_out;
+  Endpoint peer;        ///< underlay
+  Spi spi_in, spi_out;  ///< of lane 0; lane n has n more
+  /// SAs each way, one for each worker of the end that has more of them (RFC 9611). More than one:
+  /// the SPIs are multiples of kLanesMax.
+  unsigned lanes = 1;
+  bool extended_sequence = false;  ///< ESN (RFC 4303 §2.2.1)
   HostName peer_name;
   LabelName label;
   Revision revision;

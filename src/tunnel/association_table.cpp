@@ -15,7 +15,6 @@ Result<Association*> AssociationTable::open(Permit<AssociationOpen>&& permit,
   }
   if (by_id_.size() >= kAssociationsMax) return fail(Errc::too_large, "too many associations");
   if (by_id_.contains(id)) return fail(Errc::conflict, "association id in use");
-  if (by_spi_.contains(spec.spi_in)) return fail(Errc::conflict, "inbound SPI in use");
   Result<PathId> const path_id = path(spec.peer_name, spec.label);
   if (!path_id) return pass(path_id);
   Path& way = paths_[path_id->value()];
@@ -23,13 +22,19 @@ Result<Association*> AssociationTable::open(Permit<AssociationOpen>&& permit,
     return fail(Errc::conflict, "an association for this peer and label is open");
   }
   Result<Association> made =
-      Association::create(id, spec, std::move(material), used.operation().label, now);
+      Association::create(id, spec, std::move(material), used.operation().label, place_, now);
   if (!made) return pass(made);
+  for (Inbound const& in : made->inbound()) {
+    if (by_spi_.contains(in.spi)) return fail(Errc::conflict, "inbound SPI in use");
+  }
 
   auto owned = std::make_unique<Association>(*std::move(made));
   Association* const association = owned.get();
   association->set_path(*path_id);
-  by_spi_.emplace(spec.spi_in, association);
+  for (Inbound& in : association->inbound()) {
+    in.association = association;
+    by_spi_.emplace(in.spi, &in);
+  }
   by_id_.emplace(id, std::move(owned));
   if (!way.current) {
     way.current = id;
@@ -68,11 +73,11 @@ Result<AssociationTable::Ended> AssociationTable::close(Permit<AssociationClose>
   Permit<AssociationClose> const used = std::move(permit);
   auto const found = by_id_.find(used.operation().association);
   if (found == by_id_.end()) return fail(Errc::not_found, "no such association");
-  Association const& association = *found->second;
+  Association& association = *found->second;
   Ended ended{association.id(), association.spec().peer_name, association.spec().label,
               association.counters.last_passed};
   forget_path(association);
-  by_spi_.erase(association.spec().spi_in);
+  for (Inbound const& in : association.inbound()) by_spi_.erase(in.spi);
   by_id_.erase(found);
   return ended;
 }
@@ -84,7 +89,7 @@ void AssociationTable::renew(Permit<AssociationOpen>&& permit) noexcept {
   association->set_label(used.operation().label);
 }
 
-Association* AssociationTable::find(Spi spi_in) noexcept {
+Inbound* AssociationTable::find(Spi spi_in) noexcept {
   auto const found = by_spi_.find(spi_in);
   return found == by_spi_.end() ? nullptr : found->second;
 }

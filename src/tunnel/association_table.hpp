@@ -14,6 +14,8 @@ namespace shamon {
 
 class AssociationTable {
  public:
+  explicit AssociationTable(WorkerPlace place = {}) noexcept : place_(place) {}
+
   /// Opens the association the permit names. The spec must name the same peer; its label name is
   /// the permit's label. With `replaces` the one in force receives for kRekeyGrace more and sends
   /// until the new one is in use. Errors: `conflict` for an id, SPI or (peer, label) already taken;
@@ -34,7 +36,7 @@ class AssociationTable {
   /// Carries an association over to a newer policy.
   void renew(Permit<AssociationOpen>&& permit) noexcept;
 
-  Association* find(Spi spi_in) noexcept;
+  Inbound* find(Spi spi_in) noexcept;
   Association* find(AssociationId id) noexcept;
   /// The one that sends for (peer, label), or none. A replacement takes over when the peer used it
   /// or kRekeySwitch after it was opened.
@@ -57,8 +59,9 @@ class AssociationTable {
   static void promote(Path& path) noexcept;
   void forget_path(Association const& association) noexcept;
 
+  WorkerPlace place_;
   std::unordered_map<AssociationId, std::unique_ptr<Association>> by_id_;
-  std::unordered_map<Spi, Association*> by_spi_;
+  std::unordered_map<Spi, Inbound*> by_spi_;
   std::map<std::pair<HostName, LabelName>, PathId> path_ids_;
   std::vector<Path> paths_;  ///< by PathId
 };

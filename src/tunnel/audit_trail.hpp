@@ -16,7 +16,7 @@ struct FlowDetail {
   std::string_view object;
   std::string_view subject_label;
   std::string_view object_label;
-  Ipv4Packet const* packet = nullptr;
+  IpPacket const* packet = nullptr;
 };
 
 class AuditTrail {

@@ -49,11 +49,13 @@ inline std::uint16_t checksum_finish(std::uint64_t sum) noexcept {
   return static_cast<std::uint16_t>(~checksum_fold(sum));
 }
 
-/// The pseudo header of TCP and UDP (RFC 9293 §3.1, RFC 768) taken from an IPv4 header.
-inline std::uint64_t checksum_pseudo_header(std::uint8_t const* ipv4_header,
+/// The pseudo header of TCP, UDP and ICMPv6 (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1) taken from an
+/// IPv4 or IPv6 header.
+inline std::uint64_t checksum_pseudo_header(std::uint8_t const* header,
                                             std::size_t transport_bytes) noexcept {
-  std::uint64_t sum = checksum_add(0, {ipv4_header + 12, 8});
-  sum += static_cast<std::uint64_t>(ipv4_header[9]) << 8;
+  bool const ipv6 = header[0] >> 4 == 6;
+  std::uint64_t sum = ipv6 ? checksum_add(0, {header + 8, 32}) : checksum_add(0, {header + 12, 8});
+  sum += static_cast<std::uint64_t>(header[ipv6 ? 6 : 9]) << 8;
   sum += __builtin_bswap16(static_cast<std::uint16_t>(transport_bytes));
   return sum;
 }

@@ -17,7 +17,7 @@ class Coalescer {
  public:
   /// A chain of packets as one frame: headers, then each packet's payload where it lies.
   struct Chain {
-    Ipv4Packet packet;  ///< the first packet; `bytes` is that packet only
+    IpPacket packet;  ///< the first packet; `bytes` is that packet only
     Offload offload;
     std::size_t packets = 0;
     std::size_t ip_bytes = 0;                      ///< of the super-packet
@@ -27,15 +27,15 @@ class Coalescer {
 
   bool empty() const noexcept { return !occupied_; }
   /// True if the packet continues the chain and was added. Its checksum was verified here.
-  bool append(Ipv4Packet const& packet) noexcept;
+  bool append(IpPacket const& packet) noexcept;
   /// Begins a chain; the coalescer must be empty.
-  void begin(Ipv4Packet const& packet) noexcept;
+  void begin(IpPacket const& packet) noexcept;
   /// The chain with its first packet's headers rewritten for the whole; empties the coalescer. The
   /// result stays valid until the next begin().
   Chain const& take() noexcept;
 
  private:
-  bool continues(Ipv4Packet const& packet) const noexcept;
+  bool continues(IpPacket const& packet) const noexcept;
   Chain chain_;
   bool occupied_ = false;
   bool open_ = false;              ///< more segments may follow

@@ -13,34 +13,37 @@ namespace shamon {
 
 namespace {
 
-constexpr std::size_t kDescriptorsMax = 4;  ///< more than one is refused, but must be closed
-
 struct alignas(cmsghdr) DescriptorSpace {
   std::array<std::uint8_t, CMSG_SPACE(kDescriptorsMax * sizeof(int))> bytes{};
 };
 
 }  // namespace
 
-ssize_t send_with_descriptor(int socket, ByteView message, int descriptor, int flags) noexcept {
+ssize_t send_with_descriptors(int socket, ByteView message, std::span<int const> descriptors,
+                              int flags) noexcept {
   iovec part{const_cast<std::uint8_t*>(message.data()), message.size()};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
   DescriptorSpace space;
-  if (descriptor >= 0) {
+  if (descriptors.size() > kDescriptorsMax) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (!descriptors.empty()) {
     header.msg_control = space.bytes.data();
-    header.msg_controllen = CMSG_SPACE(sizeof(int));
+    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
     cmsghdr* control = CMSG_FIRSTHDR(&header);
     control->cmsg_level = SOL_SOCKET;
     control->cmsg_type = SCM_RIGHTS;
-    control->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+    control->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(control), descriptors.data(), descriptors.size_bytes());
   }
   return ::sendmsg(socket, &header, flags | MSG_NOSIGNAL);
 }
 
-ssize_t receive_with_descriptor(int socket, std::span<std::uint8_t> buffer, UniqueFd& descriptor,
-                                int flags) noexcept {
+ssize_t receive_with_descriptors(int socket, std::span<std::uint8_t> buffer,
+                                 std::vector<UniqueFd>& descriptors, int flags) {
   iovec part{buffer.data(), buffer.size()};
   msghdr header{};
   header.msg_iov = &part;
@@ -50,18 +53,16 @@ ssize_t receive_with_descriptor(int socket, std::span<std::uint8_t> buffer, Uniq
   header.msg_controllen = space.bytes.size();
   ssize_t const got = ::recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
   if (got < 0) return got;
-  std::size_t count = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     std::size_t const here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < here; ++i, ++count) {
+    for (std::size_t i = 0; i < here; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-      UniqueFd owned(fd);  // closed again unless it is the one expected
-      if (count == 0) descriptor = std::move(owned);
+      descriptors.emplace_back(fd);
     }
   }
-  if (count > 1 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     errno = EBADMSG;
     return -1;
   }
@@ -112,7 +113,7 @@ void ControlServer::disconnect() noexcept {
 Result<std::optional<ControlServer::Command>> ControlServer::receive() noexcept {
   Command command;
   ssize_t const got =
-      receive_with_descriptor(client_.get(), buffer_, command.descriptor, MSG_DONTWAIT);
+      receive_with_descriptors(client_.get(), buffer_, command.descriptors, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::optional<Command>();
   if (got <= 0) return fail(Errc::unreachable, "control connection ended");
   command.bytes = std::span(buffer_).first(static_cast<std::size_t>(got));

@@ -29,10 +29,10 @@ class ControlServer {
   bool accept() noexcept;
   void disconnect() noexcept;
 
-  /// A command as received: its exact bytes and at most one descriptor.
+  /// A command as received: its exact bytes and the descriptors beside them.
   struct Command {
-    std::span<std::uint8_t> bytes;  ///< may be wiped by the reader; valid until the next call
-    UniqueFd descriptor;
+    std::span<std::uint8_t> bytes;      ///< may be wiped by the reader; valid until the next call
+    std::vector<UniqueFd> descriptors;  ///< at most kDescriptorsMax
   };
   /// Nothing if none waits. Errors: `unreachable` when the client is gone or breaks the protocol.
   Result<std::optional<Command>> receive() noexcept;
@@ -47,6 +47,7 @@ class ControlServer {
   }
   /// Messages of `drop_and_count` that never reached a client, since the start; may wrap.
   std::uint32_t lost() const noexcept { return lost_; }
+  void count_lost(std::uint32_t more) noexcept { lost_ += more; }
   /// Messages wait for the client: call flush() when it becomes writable.
   bool wants_write() const noexcept { return !queue_.empty(); }
   void flush() noexcept;
@@ -88,9 +89,11 @@ inline std::optional<gate::Header> read_header(ByteView bytes) noexcept {
   return header;
 }
 
-/// One datagram with at most one descriptor beside it, and back. `flags` as in sendmsg(2).
-ssize_t send_with_descriptor(int socket, ByteView message, int descriptor, int flags) noexcept;
-ssize_t receive_with_descriptor(int socket, std::span<std::uint8_t> buffer, UniqueFd& descriptor,
-                                int flags) noexcept;
+/// One datagram with at most kDescriptorsMax descriptors beside it, and back. `flags` as in
+/// sendmsg(2).
+ssize_t send_with_descriptors(int socket, ByteView message, std::span<int const> descriptors,
+                              int flags) noexcept;
+ssize_t receive_with_descriptors(int socket, std::span<std::uint8_t> buffer,
+                                 std::vector<UniqueFd>& descriptors, int flags);
 
 }  // namespace shamon

@@ -13,6 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   auto const inner = strip_esp_trailer(esp->job.data);
   if (!inner) return 0;
   SHAMON_ASSERT(inner->size() + kEspTrailerBytes <= esp->job.data.size());
-  (void)parse_ipv4_packet(*inner);
+  (void)parse_ip_packet(*inner);
   return 0;
 }

@@ -12,7 +12,7 @@ namespace {
 TEST(Esp, every_size_is_padded_to_a_multiple_of_four_and_strips_to_itself) {
   for (std::size_t inner_bytes = 0; inner_bytes < 70; ++inner_bytes) {
     Bytes datagram(esp_bytes(inner_bytes), 0xee);
-    AeadJob const job = frame_esp(datagram, Spi(0x1234), 7, inner_bytes);
+    AeadJob const job = frame_esp(datagram, Spi(0x1234), 7, inner_bytes, kNextHeaderIpv4);
     EXPECT_EQ(job.data.size() % 4, 0u);
     EXPECT_LE(job.data.size(), inner_bytes + 5);
     auto const parsed = parse_esp(datagram);
@@ -77,7 +77,7 @@ TEST(Esp, a_trailer_is_checked_byte_by_byte) {
       {"wrong padding bytes", {0, 0, 2, 4}, -1},
       {"padding longer than the payload", {1, 2, 3, 4}, -1},
       {"dummy packet", {9, 9, 0, 59}, 0},
-      {"IPv6 inside", {9, 9, 0, 41}, -1},
+      {"IPv6 inside", {9, 9, 0, 41}, 2},
       {"transport mode TCP", {9, 9, 0, 6}, -1},
       {"one byte", {4}, -1},
   };
@@ -93,7 +93,7 @@ class AssociationTest : public ::testing::Test {
  protected:
   static AssociationSpec spec() {
     AssociationSpec s;
-    s.peer = {{0xc0000202}, 4500};
+    s.peer = {Ipv4{0xc0000202}, 4500};
     s.spi_in = Spi(0x2000);
     s.spi_out = Spi(0x1000);
     s.peer_name = HostName("b");
@@ -102,29 +102,46 @@ class AssociationTest : public ::testing::Test {
     return s;
   }
   static Result<Association> create(AssociationSpec const& s, std::uint8_t in = 1,
-                                    std::uint8_t out = 2) {
+                                    std::uint8_t out = 2, WorkerPlace place = {}) {
     std::array<std::uint8_t, 36> key_in{in}, key_out{out};
     return Association::create(AssociationId(1), s, {Secret<36>(key_in), Secret<36>(key_out)},
-                               LabelId(0), Instant{0});
+                               LabelId(0), place, Instant{0});
+  }
+  /// The other end's spec.
+  static AssociationSpec mirror(AssociationSpec s) {
+    std::swap(s.spi_in, s.spi_out);
+    return s;
+  }
+  /// One sealed inner packet.
+  static Bytes seal(Association& association, Bytes inner) {
+    Bytes sealed;
+    Sealer sealer([&](Endpoint const&, Underlay::Run const& run) {
+      sealed = to_bytes(run.bytes);
+      return Underlay::Sent{true, 0};
+    });
+    auto const packet = parse_ip_packet(inner);
+    auto const room = sealer.place(association, *packet, inner.size(), {});
+    std::copy(inner.begin(), inner.end(), room.begin());
+    sealer.flush({});
+    return sealed;
   }
 };
 
 TEST_F(AssociationTest, what_one_end_seals_the_other_opens_and_only_whole) {
   Result<Association> a = create(spec());
-  AssociationSpec mirrored = spec();
-  std::swap(mirrored.spi_in, mirrored.spi_out);
-  Result<Association> b = create(mirrored, 2, 1);
+  Result<Association> b = create(mirror(spec()), 2, 1);
   ASSERT_TRUE(a.has_value() && b.has_value());
   Bytes run;
   std::size_t segment = 0;
-  Sealer sealer([&](Endpoint, std::span<std::uint8_t> bytes, std::size_t segment_bytes) {
-    run = to_bytes(bytes);
-    segment = segment_bytes;
-    return true;
+  Sealer sealer([&](Endpoint const&, Underlay::Run const& sent) {
+    run = to_bytes(sent.bytes);
+    segment = sent.segment_bytes;
+    return Underlay::Sent{true, 0};
   });
-  Bytes const inner = test::make_packet({.payload_bytes = 900});
+  Bytes inner = test::make_packet({.payload_bytes = 900});
+  auto const packet = parse_ip_packet(inner);
   for (int i = 0; i < 3; ++i) {
-    auto const room = sealer.place(*a, inner.size(), Instant{5});
+    auto const room = sealer.place(*a, *packet, inner.size(), Instant{5});
     ASSERT_EQ(room.size(), inner.size());
     std::copy(inner.begin(), inner.end(), room.begin());
   }
@@ -137,7 +154,7 @@ TEST_F(AssociationTest, what_one_end_seals_the_other_opens_and_only_whole) {
     auto parsed = parse_esp(datagram);
     ASSERT_TRUE(parsed.has_value());
     EXPECT_EQ(parsed->sequence, i + 1) << "numbers start at 1 and count up";
-    b->key_in().open({&parsed->job, 1});
+    b->inbound()[0].key.open({&parsed->job, 1});
     ASSERT_TRUE(parsed->job.ok);
     auto const opened = strip_esp_trailer(parsed->job.data);
     ASSERT_TRUE(opened.has_value());
@@ -149,7 +166,7 @@ TEST_F(AssociationTest, what_one_end_seals_the_other_opens_and_only_whole) {
     datagram[at] ^= 0x80;
     auto parsed = parse_esp(datagram);
     ASSERT_TRUE(parsed.has_value());
-    b->key_in().open({&parsed->job, 1});
+    b->inbound()[0].key.open({&parsed->job, 1});
     EXPECT_FALSE(parsed->job.ok) << at;
   }
 }
@@ -161,23 +178,101 @@ TEST_F(AssociationTest, a_run_has_datagrams_of_one_size_but_for_the_last) {
     std::size_t bytes, segment;
   };
   std::vector<Sent> sent;
-  Sealer sealer([&](Endpoint, std::span<std::uint8_t> bytes, std::size_t segment) {
-    sent.push_back({bytes.size(), segment});
-    return true;
+  Sealer sealer([&](Endpoint const&, Underlay::Run const& run) {
+    sent.push_back({run.bytes.size(), run.segment_bytes});
+    return Underlay::Sent{true, 0};
   });
+  IpPacket like;
   for (std::size_t bytes : {100u, 100u, 40u, 100u, 200u}) {
-    ASSERT_FALSE(sealer.place(*a, bytes, {}).empty());
+    ASSERT_FALSE(sealer.place(*a, like, bytes, {}).empty());
   }
-  for (int i = 0; i < 65; ++i) ASSERT_FALSE(sealer.place(*a, 200, {}).empty());
-  for (int i = 0; i < 47; ++i) ASSERT_FALSE(sealer.place(*a, 1438, {}).empty());
+  for (int i = 0; i < 65; ++i) ASSERT_FALSE(sealer.place(*a, like, 200, {}).empty());
+  for (int i = 0; i < 47; ++i) ASSERT_FALSE(sealer.place(*a, like, 1438, {}).empty());
   sealer.flush({});
-  ASSERT_EQ(sent.size(), 6u);
+  like.traffic_class = 1;
+  ASSERT_FALSE(sealer.place(*a, like, 100, {}).empty());
+  like.traffic_class = 3;
+  ASSERT_FALSE(sealer.place(*a, like, 100, {}).empty());
+  sealer.flush({});
+  ASSERT_EQ(sent.size(), 8u) << "packets of another class do not share a run";
   EXPECT_EQ(sent[0].bytes, 2 * esp_bytes(100) + esp_bytes(40));
   EXPECT_EQ(sent[1].bytes, esp_bytes(100)) << "a larger one begins a run";
   EXPECT_EQ(sent[2].bytes, 64 * esp_bytes(200)) << "at most 64";
   EXPECT_EQ(sent[3].bytes, 2 * esp_bytes(200));
   EXPECT_LE(sent[4].bytes, kDatagramBytesMax);
   for (Sent const& run : sent) EXPECT_LE(run.bytes / run.segment, 64u);
+}
+
+TEST_F(AssociationTest, extended_numbers_are_authenticated_but_only_half_sent) {
+  AssociationSpec s = spec();
+  s.extended_sequence = true;
+  Result<Association> a = create(s), b = create(mirror(s), 2, 1);
+  ASSERT_TRUE(a.has_value() && b.has_value());
+  Bytes datagram = seal(*a, test::make_packet({}));
+  auto parsed = parse_esp(datagram);
+  ASSERT_TRUE(parsed.has_value());
+  Bytes const sealed = to_bytes(parsed->job.data);
+  // The eight bytes the wire has are not what was authenticated.
+  b->inbound()[0].key.open({&parsed->job, 1});
+  EXPECT_FALSE(parsed->job.ok);
+  for (std::uint64_t high : {std::uint64_t{1}, std::uint64_t{0}}) {
+    std::copy(sealed.begin(), sealed.end(), parsed->job.data.begin());
+    ExtendedAad const aad = make_extended_aad(parsed->spi, high << 32 | parsed->sequence);
+    parsed->job.aad = aad;
+    b->inbound()[0].key.open({&parsed->job, 1});
+    EXPECT_EQ(parsed->job.ok, high == 0);
+  }
+}
+
+TEST_F(AssociationTest, each_worker_seals_on_its_own_lane_and_opens_what_has_no_counterpart) {
+  AssociationSpec s = spec();
+  s.lanes = 3;
+  std::vector<Association> senders;
+  for (unsigned i = 0; i < 3; ++i) {
+    auto made = create(s, 1, 2, {i, 3});
+    ASSERT_TRUE(made.has_value());
+    senders.push_back(*std::move(made));
+  }
+  Result<Association> receivers[2] = {create(mirror(s), 2, 1, {0, 2}),
+                                      create(mirror(s), 2, 1, {1, 2})};
+  ASSERT_TRUE(receivers[0].has_value() && receivers[1].has_value());
+  ASSERT_EQ(receivers[0]->inbound().size(), 2u) << "lanes 0 and 2";
+  ASSERT_EQ(receivers[1]->inbound().size(), 1u) << "lane 1";
+  Bytes const inner = test::make_packet({});
+  for (unsigned lane = 0; lane < 3; ++lane) {
+    Bytes const datagram = seal(senders[lane], inner);
+    int opened = 0;
+    for (auto& receiver : receivers) {
+      for (Inbound& in : receiver->inbound()) {
+        Bytes copy = datagram;
+        auto parsed = parse_esp(copy);
+        ASSERT_TRUE(parsed.has_value());
+        EXPECT_EQ(parsed->sequence, 1u) << "numbers of its own";
+        in.key.open({&parsed->job, 1});
+        EXPECT_EQ(parsed->job.ok, in.spi == parsed->spi) << "a key of its own";
+        opened += parsed->job.ok ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(opened, 1);
+  }
+  EXPECT_FALSE(create(s, 1, 2, {0, 4}).has_value()) << "four workers, three lanes";
+  s.spi_in = Spi(0x2001);
+  EXPECT_FALSE(create(s).has_value()) << "the SPI does not tell the lane";
+}
+
+TEST_F(AssociationTest, a_way_that_takes_less_is_remembered) {
+  Result<Association> a = create(spec());
+  ASSERT_TRUE(a.has_value());
+  EXPECT_EQ(a->inner_mtu(), 0xffff);
+  for (std::uint16_t told : {std::uint16_t{1400}, std::uint16_t{1450}}) {
+    Sealer sealer([&](Endpoint const&, Underlay::Run const&) {
+      return Underlay::Sent{false, told};
+    });
+    ASSERT_FALSE(sealer.place(*a, {}, 1430, {}).empty());
+    sealer.flush({});
+  }
+  EXPECT_EQ(a->inner_mtu(), esp_inner_mtu(1400)) << "it is not raised again";
+  EXPECT_EQ(a->counters.dropped_full, 2u);
 }
 
 TEST_F(AssociationTest, keys_and_numbers_that_must_not_be_are_refused) {

@@ -6,7 +6,7 @@ namespace shamon {
 
 namespace {
 
-constexpr std::uint8_t kTtlMin = 2;  ///< the gate is a router between machines (RFC 4301 §5.1.2.1)
+constexpr std::uint8_t kHopsMin = 2;  ///< the gate is a router between machines (RFC 4301 §5.1.2.1)
 
 /// Why a packet goes no further: one count.
 void drop(std::uint64_t& counter, std::size_t packets = 1) noexcept {
@@ -35,9 +35,13 @@ void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
   if (!ethernet) return drop(port.counters.dropped_malformed);
   if (ethernet->source != port.mac) return refuse_spoof(port, nullptr, now);
   if (ethernet->type == kEtherTypeArp) return answer_arp(port, ethernet->payload, now);
-  if (ethernet->type != kEtherTypeIpv4) return drop(port.counters.dropped_malformed);
-  auto const packet = parse_ipv4_packet(ethernet->payload);
-  if (!packet) return drop(port.counters.dropped_malformed);
+  auto const packet = parse_ip_packet(ethernet->payload);
+  if (!packet && packet.error().fault == PacketFault::link_scope) {
+    return answer_neighbour(port, ethernet->payload);
+  }
+  if (!packet || packet->ether_type() != ethernet->type) {
+    return drop(port.counters.dropped_malformed);
+  }
   if (packet->source != port.address) return refuse_spoof(port, &*packet, now);
   Offload offload;
   if (!frame.vnet_header.empty()) {
@@ -59,8 +63,25 @@ void Forwarder::answer_arp(Port& port, ByteView payload, Instant now) {
   }
   // The gate is the only neighbour: it answers for every address but the VM's own.
   if (probe || request->target == port.address) return;
-  ArpFrame reply = make_arp_reply(*request, kGateMac);
-  std::array<iovec, 2> parts{iovec{}, iovec{reply.data(), reply.size()}};
+  ArpReply reply = make_arp_reply(*request, kGateMac);
+  tell(port, kEtherTypeArp, reply);
+}
+
+void Forwarder::answer_neighbour(Port& port, ByteView packet) {
+  auto const asked = parse_neighbour_solicitation(packet);
+  // Questions for the VM's own addresses are its check that they are free (RFC 4862 §5.4).
+  if (!asked || std::count(asked->source.begin(), asked->source.end(), 0) == 16 ||
+      vm_of_ipv6(asked->target.data()) == port.address) {
+    return drop(port.counters.dropped_no_route);
+  }
+  NeighbourAdvertisement answer = make_neighbour_advertisement(*asked, kGateMac);
+  tell(port, kEtherTypeIpv6, answer);
+}
+
+void Forwarder::tell(Port& port, std::uint16_t ether_type, std::span<std::uint8_t> payload) {
+  auto header = make_ethernet_header(port.mac, kGateMac, ether_type);
+  std::array<iovec, 3> parts{iovec{}, iovec{header.data(), header.size()},
+                             iovec{payload.data(), payload.size()}};
   if (!send_frame(port, {}, parts)) ++port.counters.dropped_full;
 }
 
@@ -92,11 +113,10 @@ void Forwarder::forward_local(Outgoing& out, Port& to) {
 
 void Forwarder::forward_remote(Outgoing& out, Route const& route) {
   Counters& counters = out.port.counters;
-  if (out.packet.ttl < kTtlMin) return drop(counters.dropped_malformed, out.count);
+  if (out.packet.hops < kHopsMin) return drop(counters.dropped_malformed, out.count);
   auto const* const permit = ask(out, route.vm, route.label, route.label_id);
   if (permit == nullptr) return;
   if (out.now >= lease_until_) return drop(counters.dropped_lease, out.count);
-  if (!fits_mtu(out, std::min(out.port.mtu, tunnel_mtu_))) return;
   // What a VM sends travels under its own label, whatever the label of the receiver is.
   Result<PathId> const path = out.port.label_id == route.label_id
                                   ? Result<PathId>(route.path)
@@ -107,21 +127,19 @@ void Forwarder::forward_remote(Outgoing& out, Route const& route) {
     if (path) outside_.association_wanted(route.peer, out.port.label, *path, out.now);
     return;
   }
-  pass_to_association(*permit, out, *association);
+  std::uint16_t const way = std::min(tunnel_mtu_, association->inner_mtu());
+  if (fits_mtu(out, std::min(out.port.mtu, way))) pass_to_association(*permit, out, *association);
 }
 
 bool Forwarder::fits_mtu(Outgoing& out, std::uint16_t mtu) {
   // The SYN tells how much its sender takes: no more than the narrowest link on the way.
-  clamp_mss(out.packet, static_cast<std::uint16_t>(mtu - kIpv4HeaderBytes - 20),
+  clamp_mss(out.packet, static_cast<std::uint16_t>(mtu - out.packet.ip_header_bytes - 20),
             !out.offload.checksum_partial);
   std::size_t const bytes = Segmenter(out.packet, out.offload).bytes_max();
   if (bytes <= mtu) return true;
   drop(out.port.counters.dropped_malformed, out.count);
-  FragNeeded answer = make_fragmentation_needed(out.packet, mtu);
-  auto header = make_ethernet_header(out.port.mac, kGateMac, kEtherTypeIpv4);
-  std::array<iovec, 3> parts{iovec{}, iovec{header.data(), header.size()},
-                             iovec{answer.data(), answer.size()}};
-  (void)send_frame(out.port, {}, parts);
+  TooBig answer = make_too_big(out.packet, mtu);
+  tell(out.port, out.packet.ether_type(), std::span(answer.memory).first(answer.size));
   return false;
 }
 
@@ -151,7 +169,7 @@ void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out
   std::size_t passed = 0;
   for (; passed < segmenter.count(); ++passed) {
     std::span<std::uint8_t> const room =
-        sealer_.place(association, segmenter.bytes(passed), out.now);
+        sealer_.place(association, out.packet, segmenter.bytes(passed), out.now);
     if (room.empty()) break;  // numbers used up: the next tick closes the association
     segmenter.write(passed, 1, room);
   }
@@ -161,58 +179,71 @@ void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out
 
 // --- from the underlay -------------------------------------------------------------------------
 
-void Forwarder::from_underlay(std::span<std::uint8_t> bytes, std::size_t segment_bytes,
-                              Instant now) {
+void Forwarder::from_underlay(Underlay::Run const& run, Instant now) {
+  constexpr std::uint8_t kEcnMask = 3;
+  std::span<std::uint8_t> bytes = run.bytes;
   while (!bytes.empty()) {
-    std::span<std::uint8_t> const datagram = bytes.first(std::min(segment_bytes, bytes.size()));
+    std::span<std::uint8_t> const datagram = bytes.first(std::min(run.segment_bytes, bytes.size()));
     bytes = bytes.subspan(datagram.size());
     auto const esp = parse_esp(datagram);
     if (!esp) {
       ++stray_.dropped_malformed;
       continue;
     }
-    Association* const association = associations_.find(esp->spi);
-    if (association == nullptr) {
+    Inbound* const inbound = associations_.find(esp->spi);
+    if (inbound == nullptr) {
       ++stray_.dropped_no_association;
       continue;
     }
+    bool const extended = inbound->association->spec().extended_sequence;
+    std::uint64_t const sequence =
+        extended ? inbound->window.extend(esp->sequence) : std::uint64_t{esp->sequence};
     // Before the costly part (RFC 4303 §3.4.3); decisive is the check after it.
-    if (!association->window().may_accept(esp->sequence)) {
-      ++association->counters.dropped_replay;
+    if (!inbound->window.may_accept(sequence)) {
+      ++inbound->association->counters.dropped_replay;
       continue;
     }
     bool const full = job_count_ == jobs_.size();
-    if (full || (job_count_ != 0 && opened_[0].association != association)) open_batch(now);
+    if (full || (job_count_ != 0 && opened_[0].inbound != inbound)) open_batch(now);
     jobs_[job_count_] = esp->job;
-    opened_[job_count_++] = {association, esp->sequence};
+    Opened& opened = opened_[job_count_];
+    opened = {inbound, sequence, static_cast<std::uint8_t>(run.traffic_class & kEcnMask), {}};
+    if (extended) {
+      opened.aad = make_extended_aad(esp->spi, sequence);
+      jobs_[job_count_].aad = opened.aad;
+    }
+    ++job_count_;
   }
   open_batch(now);
 }
 
 void Forwarder::open_batch(Instant now) {
   if (job_count_ == 0) return;
-  Association& association = *opened_[0].association;
-  association.key_in().open(std::span(jobs_).first(job_count_));
+  Inbound& inbound = *opened_[0].inbound;
+  Association& association = *inbound.association;
+  inbound.key.open(std::span(jobs_).first(job_count_));
   for (std::size_t i = 0; i < job_count_; ++i) {
     if (!jobs_[i].ok) {
       ++association.counters.dropped_icv;
-    } else if (!association.window().accept(opened_[i].sequence)) {
+    } else if (!inbound.window.accept(opened_[i].sequence)) {
       ++association.counters.dropped_replay;
     } else {
-      receive(association, jobs_[i].data, now);
+      receive(association, jobs_[i].data, opened_[i].outer_ecn, now);
     }
   }
   job_count_ = 0;
 }
 
-void Forwarder::receive(Association& association, std::span<std::uint8_t> payload, Instant now) {
+void Forwarder::receive(Association& association, std::span<std::uint8_t> payload,
+                        std::uint8_t outer_ecn, Instant now) {
   Counters& counters = association.counters;
   if (counters.packets_in == 0) associations_.note_received(association);
   auto const inner = strip_esp_trailer(payload);
   if (inner && inner->empty()) return;  // a dummy packet, RFC 4303 §2.6
-  auto const packet = inner ? parse_ipv4_packet(*inner)
-                            : Parsed<Ipv4Packet>(tl::unexpected<PacketError>(inner.error()));
+  auto packet = inner ? parse_ip_packet(*inner)
+                      : Parsed<IpPacket>(tl::unexpected<PacketError>(inner.error()));
   if (!packet) return drop(counters.dropped_malformed);
+  if (!apply_outer_ecn(*packet, outer_ecn)) return drop(counters.dropped_full);
   if (now >= lease_until_) return drop(counters.dropped_lease);
   // A member may speak for its own VMs of this label only, whatever it seals.
   Route const* const route = routes_.find(packet->source);
@@ -233,7 +264,7 @@ void Forwarder::receive(Association& association, std::span<std::uint8_t> payloa
 
 // --- the effect of flow_in ---------------------------------------------------------------------
 
-void Forwarder::pass_inward(Permit<FlowIn> const& permit, Port& to, Ipv4Packet const& packet,
+void Forwarder::pass_inward(Permit<FlowIn> const& permit, Port& to, IpPacket const& packet,
                             Instant now) {
   SHAMON_ASSERT(permit.operation().to == to.id);
   if (!to.driver->offloads()) {
@@ -257,9 +288,9 @@ void Forwarder::deliver_chain(Port& port, Instant now) {
           chain.packets, now);
 }
 
-void Forwarder::deliver(Port& port, Ipv4Packet const& packet, Offload const& offload,
+void Forwarder::deliver(Port& port, IpPacket const& packet, Offload const& offload,
                         std::span<iovec> parts, std::size_t count, Instant now) {
-  auto header = make_ethernet_header(port.mac, kGateMac, kEtherTypeIpv4);
+  auto header = make_ethernet_header(port.mac, kGateMac, packet.ether_type());
   parts[1] = {header.data(), header.size()};
   std::size_t bytes = 0;
   for (iovec const& part : parts.subspan(2)) bytes += part.iov_len;
@@ -280,7 +311,7 @@ bool Forwarder::send_frame(Port& port, VnetHeader const& header, std::span<iovec
 
 // --- refusals the gate makes itself, and the end of a turn ---------------------------------------
 
-void Forwarder::refuse_spoof(Port& port, Ipv4Packet const* packet, Instant now) {
+void Forwarder::refuse_spoof(Port& port, IpPacket const* packet, Instant now) {
   ++port.counters.dropped_spoof;
   if (port.spoofs) return port.spoofs->again();
   FlowDetail const detail{port.vm.value(), "", port.label.value(), "", packet};
@@ -288,7 +319,7 @@ void Forwarder::refuse_spoof(Port& port, Ipv4Packet const* packet, Instant now) 
   port.spoofs.emplace().keep(trail_.last());
 }
 
-void Forwarder::refuse_source(Association& association, Ipv4Packet const& packet, Instant now) {
+void Forwarder::refuse_source(Association& association, IpPacket const& packet, Instant now) {
   ++association.counters.dropped_spoof;
   auto const [at, first] = foreign_sources_.try_emplace(association.id());
   if (!first) return at->second.again();

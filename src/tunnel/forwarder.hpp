@@ -35,6 +35,7 @@ class Forwarder {
   Forwarder(Monitor& monitor, AuditTrail& trail, PortTable& ports, AssociationTable& associations,
             RouteTable& routes, Outside outside);
 
+  void copy_dscp(bool copy) noexcept { sealer_.copy_dscp(copy); }
   /// The largest inner packet that fits the underlay.
   void set_tunnel_mtu(std::uint16_t mtu) noexcept { tunnel_mtu_ = mtu; }
   /// No packet passes between machines at or after this instant.
@@ -43,7 +44,7 @@ class Forwarder {
   /// One frame of a VM. The port's batch goes out with end_of_turn().
   void from_port(Port& port, PortDriver::Frame frame, Instant now);
   /// A run of datagrams from the underlay.
-  void from_underlay(std::span<std::uint8_t> bytes, std::size_t segment_bytes, Instant now);
+  void from_underlay(Underlay::Run const& run, Instant now);
   /// Sends what is collected: call it before packet memory is used again and before any command.
   void end_of_turn(Instant now);
   /// Tells folded refusals; call it every kAuditFold.
@@ -56,17 +57,23 @@ class Forwarder {
   /// One packet of a VM with all that is known of it.
   struct Outgoing {
     Port& port;
-    Ipv4Packet packet;
+    IpPacket packet;
     Offload offload;
     std::size_t count;  ///< packets it stands for
     Instant now;
   };
   struct Opened {
-    Association* association;
-    std::uint32_t sequence;
+    Inbound* inbound;
+    std::uint64_t sequence;
+    std::uint8_t outer_ecn;
+    ExtendedAad aad;
   };
 
   void answer_arp(Port& port, ByteView payload, Instant now);
+  /// What a VM says to its link of two; only questions for a neighbour have an answer.
+  void answer_neighbour(Port& port, ByteView packet);
+  /// Gives the VM a packet of the gate's own.
+  void tell(Port& port, std::uint16_t ether_type, std::span<std::uint8_t> payload);
   void forward(Outgoing& out);
   /// The permit for a packet to the VM of that label; without one the packet is counted.
   Permit<FlowOut> const* ask(Outgoing& out, VmName const& vm, LabelName const& label,
@@ -79,14 +86,15 @@ class Forwarder {
   void pass_to_association(Permit<FlowOut> const& permit, Outgoing& out, Association& association);
 
   void open_batch(Instant now);
-  void receive(Association& association, std::span<std::uint8_t> payload, Instant now);
-  void refuse_source(Association& association, Ipv4Packet const& packet, Instant now);
-  void pass_inward(Permit<FlowIn> const& permit, Port& to, Ipv4Packet const& packet, Instant now);
+  void receive(Association& association, std::span<std::uint8_t> payload, std::uint8_t outer_ecn,
+               Instant now);
+  void refuse_source(Association& association, IpPacket const& packet, Instant now);
+  void pass_inward(Permit<FlowIn> const& permit, Port& to, IpPacket const& packet, Instant now);
 
-  void refuse_spoof(Port& port, Ipv4Packet const* packet, Instant now);
+  void refuse_spoof(Port& port, IpPacket const* packet, Instant now);
   void deliver_chain(Port& port, Instant now);
   /// Sends parts[2..], which stand for `count` packets, with the headers that go in front.
-  void deliver(Port& port, Ipv4Packet const& packet, Offload const& offload, std::span<iovec> parts,
+  void deliver(Port& port, IpPacket const& packet, Offload const& offload, std::span<iovec> parts,
                std::size_t count, Instant now);
   bool send_frame(Port& port, VnetHeader const& header, std::span<iovec> parts);
 

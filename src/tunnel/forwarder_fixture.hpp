@@ -47,9 +47,9 @@ struct TestGate {
       : trail([this](gate::Audit const& audit) { audits.push_back(audit); }),
         monitor([this](AuditRecord const& record) { trail.record(record, monitor.policy(), now); }),
         forwarder(monitor, trail, ports, associations, routes,
-                  {[this](Endpoint, std::span<std::uint8_t> bytes, std::size_t segment_bytes) {
-                     sent.push_back({to_bytes(bytes), segment_bytes});
-                     return true;
+                  {[this](Endpoint const&, Underlay::Run const& run) {
+                     sent.push_back({to_bytes(run.bytes), run.segment_bytes, run.traffic_class});
+                     return Underlay::Sent{true, 0};
                    },
                    [this](HostName const& peer, LabelName const&, PathId, Instant) {
                      wanted.push_back(peer);
@@ -73,15 +73,14 @@ struct TestGate {
   Vm attach(std::uint32_t id, std::string const& vm, std::string const& label_name, Ipv4 address) {
     int ends[2];
     SHAMON_ASSERT(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-    auto driver = make_datagram_port(UniqueFd(ends[0]));
-    SHAMON_ASSERT(driver.has_value());
+    auto driver = make_datagram_port(UniqueFd(ends[0]), true);
     auto permit =
         monitor.authorize(PortAttach{VmName(vm), label(label_name), PortId(id), address}, {});
     SHAMON_ASSERT(permit.has_value());
     MacAddress mac = kMac;
     mac.octets[5] = static_cast<std::uint8_t>(address.bits);
     auto port =
-        ports.attach(*std::move(permit), {LabelName(label_name), mac, 1500}, *std::move(driver));
+        ports.attach(*std::move(permit), {LabelName(label_name), mac, 1500}, std::move(driver));
     SHAMON_ASSERT(port.has_value());
     return {*port, UniqueFd(ends[1])};
   }
@@ -90,7 +89,7 @@ struct TestGate {
   void open(std::uint32_t id, std::string const& peer, std::string const& label_name,
             std::uint8_t mine, std::uint8_t its) {
     AssociationSpec spec;
-    spec.peer = {{0xc0000200u + its}, 4500};
+    spec.peer = {Ipv4{0xc0000200u + its}, 4500};
     spec.spi_out = Spi(0x1000u + mine);
     spec.spi_in = Spi(0x1000u + its);
     spec.peer_name = HostName(peer);
@@ -127,7 +126,9 @@ struct TestGate {
 
   /// Takes what another gate sent to this one.
   void receive_from(TestGate& other) {
-    for (Sent& run : other.sent) forwarder.from_underlay(run.bytes, run.segment_bytes, now);
+    for (Sent& run : other.sent) {
+      forwarder.from_underlay({run.bytes, run.segment_bytes, run.traffic_class}, now);
+    }
     other.sent.clear();
     forwarder.end_of_turn(now);
   }
@@ -143,6 +144,7 @@ struct TestGate {
   struct Sent {
     Bytes bytes;
     std::size_t segment_bytes;
+    std::uint8_t traffic_class;
   };
   Instant now{1000};
   std::vector<gate::Audit> audits;

@@ -34,7 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     world.red.send(input);
     world.a.turn(world.red);
   } else {
-    world.b.forwarder.from_underlay(input, 1 + input.size() / (1 + data[0] / 2), world.b.now);
+    world.b.forwarder.from_underlay({input, 1 + input.size() / (1 + data[0] / 2), data[0]},
+                                    world.b.now);
     world.b.forwarder.end_of_turn(world.b.now);
   }
   world.b.receive_from(world.a);

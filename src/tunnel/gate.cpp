@@ -1,148 +1,108 @@
 #include "tunnel/gate.hpp"
 
-#include <array>
 #include <cerrno>
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.hpp"
-#include "tunnel/gate_statistics.hpp"
 
 namespace shamon {
 
 namespace {
 
-constexpr std::uint64_t kListenTag = 1, kClientTag = 2, kUnderlayTag = 3, kStopTag = 4;
-constexpr std::uint64_t kPortTag = std::uint64_t{1} << 32;  ///< plus the port's id
+constexpr std::uint64_t kListenTag = 16, kClientTag = 17, kNoticesTag = 18, kStopTag = 19;
 
-std::uint64_t tag_of(Port const& port) noexcept {
-  return kPortTag | port.id.value();
-}
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
 
-Result<std::unique_ptr<Gate>> Gate::create(Underlay underlay, std::uint16_t underlay_mtu,
-                                           ControlServer control) {
-  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll) return fail_errno("epoll_create1");
-  std::unique_ptr<Gate> gate(
-      new Gate(std::move(underlay), underlay_mtu, std::move(control), std::move(epoll)));
-  Status watched = gate->watch(gate->underlay_.fd(), kUnderlayTag, EPOLLIN, true);
-  if (watched) watched = gate->watch(gate->control_.listen_fd(), kListenTag, EPOLLIN, true);
+Result<std::unique_ptr<Notices>> Notices::create() {
+  UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell) return fail_errno("eventfd");
+  return std::unique_ptr<Notices>(new Notices(std::move(bell)));
+}
+
+void Notices::put(WorkerNotice const& notice) {
+  std::lock_guard const lock(mutex_);
+  if (waiting_.size() >= kControlQueueMax) {
+    lost_ += std::holds_alternative<gate::Audit>(notice) ? 1 : 0;
+    return;
+  }
+  waiting_.push_back(notice);
+  if (std::this_thread::get_id() == gate_thread_) return;  // it looks after every turn
+  std::uint64_t const one = 1;
+  (void)!::write(bell_.get(), &one, sizeof one);
+}
+
+std::deque<WorkerNotice> Notices::take() {
+  std::lock_guard const lock(mutex_);
+  return std::exchange(waiting_, {});
+}
+
+std::uint32_t Notices::take_lost() {
+  std::lock_guard const lock(mutex_);
+  return std::exchange(lost_, 0);
+}
+
+Result<std::unique_ptr<Gate>> Gate::create(std::vector<Underlay> underlays,
+                                           GateOptions const& options, ControlServer control) {
+  auto notices = Notices::create();
+  if (!notices) return pass(notices);
+  std::unique_ptr<Gate> gate(new Gate(std::move(control), *std::move(notices)));
+  WorkerPlace place{0, static_cast<unsigned>(underlays.size())};
+  for (Underlay& underlay : underlays) {
+    auto worker =
+        Worker::create(place, std::move(underlay), options.tunnel_mtu, options.copy_dscp,
+                       [&all = *gate->notices_](WorkerNotice const& notice) { all.put(notice); });
+    if (!worker) return pass(worker);
+    gate->workers_.push_back(*std::move(worker));
+    if (place.index++ != 0) gate->workers_.back()->start();
+  }
+  Worker& first = *gate->workers_[0];
+  Status watched = first.watch(gate->control_.listen_fd(), kListenTag, EPOLLIN, true);
+  if (watched) watched = first.watch(gate->notices_->fd(), kNoticesTag, EPOLLIN, true);
   if (!watched) return pass(watched);
   return gate;
 }
 
-Gate::Gate(Underlay underlay, std::uint16_t underlay_mtu, ControlServer control, UniqueFd epoll)
-    : underlay_(std::move(underlay)),
-      control_(std::move(control)),
-      epoll_(std::move(epoll)),
-      trail_([this](gate::Audit audit) {
-        audit.lost_total = control_.lost();
-        control_.send(audit, ControlServer::IfFull::drop_and_count);
-      }),
-      monitor_([this](AuditRecord const& record) {
-        trail_.record(record, monitor_.policy(), read_monotonic_clock());
-      }),
-      forwarder_(
-          monitor_, trail_, ports_, associations_, routes_,
-          {[this](Endpoint peer, std::span<std::uint8_t> bytes, std::size_t segment_bytes) {
-             return underlay_.send(peer, bytes, segment_bytes);
-           },
-           [this](HostName const& peer, LabelName const& label, PathId path, Instant now) {
-             want_association(peer, label, path, now);
-           },
-           [this](Port& port) { remove_port(port, "the other side is gone"); }, &read_wall_clock}),
-      port_buffer_(kPortBufferBytes) {
-  forwarder_.set_tunnel_mtu(esp_inner_mtu(underlay_mtu));
-}
-
-Status Gate::watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept {
-  epoll_event event{};
-  event.events = events;
-  event.data.u64 = tag;
-  if (::epoll_ctl(epoll_.get(), fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0) {
-    return fail_errno("epoll_ctl");
-  }
-  return {};
-}
-
 Status Gate::run(int stop) {
-  if (Status watched = watch(stop, kStopTag, EPOLLIN, true); !watched) return watched;
-  std::array<epoll_event, 64> events{};
-  for (;;) {
-    int const wait_ms = static_cast<int>(kTick.count());
-    int const count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms);
-    if (count < 0 && errno != EINTR) return fail_errno("epoll_wait");
-    for (int i = 0; i < count; ++i) {
-      if (events[i].data.u64 == kStopTag) return {};
-      dispatch(events[i].data.u64, events[i].events);
+  Worker& first = *workers_[0];
+  if (Status watched = first.watch(stop, kStopTag, EPOLLIN, true); !watched) return watched;
+  bool stopped = false;
+  std::function<void(std::uint64_t, std::uint32_t)> const look = [&](std::uint64_t tag,
+                                                                     std::uint32_t events) {
+    if (tag == kStopTag) stopped = true;
+    if (tag == kListenTag) accept_client();
+    if (tag == kClientTag) control_turn(events);
+    if (tag == kNoticesTag) {
+      std::uint64_t rings = 0;
+      (void)!::read(notices_->fd(), &rings, sizeof rings);
     }
-    Instant const now = read_monotonic_clock();
-    if (now >= next_tick_) tick(now);
+  };
+  while (!stopped) {
+    if (Status turned = first.turn(look); !turned) return turned;
+    take_notices();
     if (control_.connected() && control_.wants_write() != control_writable_watched_) {
       control_writable_watched_ = control_.wants_write();
       std::uint32_t const wanted = control_writable_watched_ ? EPOLLIN | EPOLLOUT : EPOLLIN;
-      (void)watch(control_.client_fd(), kClientTag, wanted, false);
+      (void)first.watch(control_.client_fd(), kClientTag, wanted, false);
     }
   }
-}
-
-void Gate::dispatch(std::uint64_t tag, std::uint32_t events) {
-  if (tag == kUnderlayTag) return underlay_turn();
-  if (tag == kListenTag) return accept_client();
-  if (tag == kClientTag) return control_turn(events);
-  // The port may have gone in this very round; then there is nothing to do.
-  if (Port* const port = ports_.find(PortId(static_cast<std::uint32_t>(tag)))) {
-    port_turn(*port, events);
-  }
-}
-
-void Gate::port_turn(Port& port, std::uint32_t events) {
-  if ((events & EPOLLOUT) != 0 && port.driver->flush() == PortDriver::Outcome::closed) {
-    return remove_port(port, "the other side is gone");
-  }
-  PortId const id = port.id;
-  bool closed = false;
-  Instant now = read_monotonic_clock();
-  for (std::size_t i = 0; i < kPortFramesPerTurn; ++i) {
-    auto const frame = port.driver->receive(port_buffer_);
-    if (!frame) {
-      closed = frame.error() == PortDriver::Outcome::closed;
-      break;
-    }
-    now = read_monotonic_clock();
-    forwarder_.from_port(port, *frame, now);
-  }
-  forwarder_.end_of_turn(now);
-  Port* const still = ports_.find(id);
-  if (still == nullptr) return;
-  if (closed) return remove_port(*still, "the other side is gone");
-  // Only a stream can have part of a frame left over.
-  std::uint32_t const wanted = still->driver->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  if ((events & EPOLLOUT) != 0 || wanted != EPOLLIN) {
-    (void)watch(still->driver->fd(), tag_of(*still), wanted, false);
-  }
-}
-
-void Gate::underlay_turn() {
-  std::span<Underlay::Run const> const runs = underlay_.receive();
-  Instant const now = read_monotonic_clock();
-  for (Underlay::Run const& run : runs) {
-    forwarder_.from_underlay(run.bytes, run.segment_bytes, now);
-  }
-  forwarder_.end_of_turn(now);
-  ports_.for_each([this](Port& port) {
-    if (!port.driver->wants_write()) return;
-    (void)watch(port.driver->fd(), tag_of(port), EPOLLIN | EPOLLOUT, false);
-  });
+  return {};
 }
 
 void Gate::accept_client() {
   if (!control_.accept()) return;
   greeted_ = false;
   control_writable_watched_ = false;
-  if (!watch(control_.client_fd(), kClientTag, EPOLLIN, true)) control_.disconnect();
+  if (!workers_[0]->watch(control_.client_fd(), kClientTag, EPOLLIN, true)) control_.disconnect();
 }
 
 void Gate::control_turn(std::uint32_t events) {
@@ -155,54 +115,36 @@ void Gate::control_turn(std::uint32_t events) {
   }
 }
 
-void Gate::tick(Instant now) {
-  next_tick_ = now + kTick;
-  for (AssociationId id : associations_.ids()) {
-    Association& association = *associations_.find(id);
-    if (association.outlived(now)) {
-      end_association(id, gate::CloseReason::rekeyed, 0);
-    } else if (association.expired(now)) {
-      end_association(id, gate::CloseReason::expired, 0);
-    } else if (association.take_rekey_wish(now)) {
-      gate::RekeyWanted wanted;
-      wanted.association = id.value();
-      wanted.peer = to_name(association.spec().peer_name.value());
-      wanted.label = to_name(association.spec().label.value());
-      control_.send(wanted);
-    }
-  }
-  if (now < next_tell_) return;
-  next_tell_ = now + kAuditFold;
-  forwarder_.tell_repeats(now);
+void Gate::take_notices() {
+  control_.count_lost(notices_->take_lost());
+  for (WorkerNotice const& notice : notices_->take()) take(notice);
 }
 
-void Gate::remove_port(Port& port, std::string_view fault) {
+void Gate::take(WorkerNotice const& notice) {
+  std::visit(Overloaded{
+                 [&](gate::Audit audit) {
+                   audit.lost_total = control_.lost();
+                   control_.send(audit, ControlServer::IfFull::drop_and_count);
+                 },
+                 [&](gate::AssociationWanted const& wanted) {
+                   control_.send(wanted, ControlServer::IfFull::drop);
+                 },
+                 [&](gate::RekeyWanted const& wanted) { control_.send(wanted); },
+                 [&](AssociationDue const& due) {
+                   // Every worker says so; the first time it goes.
+                   (void)end_association(due.association, due.reason, 0);
+                 },
+                 [&](PortGone const& gone) { remove_port(gone.port, "the other side is gone"); },
+             },
+             notice);
+}
+
+void Gate::remove_port(PortId id, std::string_view fault) {
+  if (!on_all([&](Worker& worker) { return worker.detach_port(id); })) return;
   gate::PortFault message;
-  message.port = port.id.value();
+  message.port = id.value();
   std::copy_n(fault.begin(), std::min(fault.size(), message.text.size() - 1), message.text.begin());
   control_.send(message);
-  closed_ += port.counters;
-  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port.driver->fd(), nullptr);
-  ports_.detach(port.id);
-}
-
-void Gate::want_association(HostName const& peer, LabelName const& label, PathId path,
-                            Instant now) {
-  auto const found = wanted_.find(path.value());
-  if (found != wanted_.end() && now - found->second < kWantedInterval) return;
-  if (wanted_.size() >= kWantedMax) {
-    std::erase_if(wanted_, [&](auto const& e) { return now - e.second >= kWantedInterval; });
-    if (wanted_.size() >= kWantedMax) return;
-  }
-  wanted_[path.value()] = now;
-  gate::AssociationWanted message;
-  message.peer = to_name(peer.value());
-  message.label = to_name(label.value());
-  control_.send(message, ControlServer::IfFull::drop);
-}
-
-LabelId Gate::label_id(LabelName const& label) const {
-  return monitor_.policy().find_label(label).value_or(kNoLabel);
 }
 
 }  // namespace shamon

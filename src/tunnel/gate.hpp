@@ -1,18 +1,50 @@
-// The gate: ports on one side, the underlay on the other, the host monitor above. One thread, one
-// epoll loop. The packet path is forwarder.hpp; this is its driver.
+// The gate: ports on one side, the underlay on the other, the host monitor above. One worker per
+// core carries the packets (worker.hpp); this is what commands them. It runs in the first worker's
+// thread, so that a gate with one worker has one thread and one loop.
 #pragma once
 
-#include "monitor/monitor.hpp"
+#include <deque>
+#include <mutex>
+
 #include "tunnel/control_server.hpp"
-#include "tunnel/forwarder.hpp"
-#include "tunnel/underlay.hpp"
+#include "tunnel/worker.hpp"
 
 namespace shamon {
 
+/// What the workers have to say, until the gate's own thread takes it.
+class Notices {
+ public:
+  /// Errors: `system`.
+  static Result<std::unique_ptr<Notices>> create();
+  /// From any thread. A full queue loses notices: audits are counted, all others come again.
+  void put(WorkerNotice const& notice);
+  /// Readable while something waits that did not come from the gate's own thread.
+  int fd() const noexcept { return bell_.get(); }
+  std::deque<WorkerNotice> take();
+  /// Audits that found no place, since the last question.
+  std::uint32_t take_lost();
+
+ private:
+  explicit Notices(UniqueFd bell) noexcept
+      : bell_(std::move(bell)), gate_thread_(std::this_thread::get_id()) {}
+  UniqueFd bell_;
+  std::thread::id gate_thread_;
+  std::mutex mutex_;
+  std::deque<WorkerNotice> waiting_;
+  std::uint32_t lost_ = 0;
+};
+
+struct GateOptions {
+  std::uint16_t tunnel_mtu = 0;  ///< the largest inner packet
+  bool copy_dscp = false;
+};
+
 class Gate {
  public:
-  static Result<std::unique_ptr<Gate>> create(Underlay underlay, std::uint16_t underlay_mtu,
-                                              ControlServer control);
+  /// One worker for each of the sockets. Threads begin here, so that a sandbox entered before holds
+  /// for all of them. Errors: `system`.
+  static Result<std::unique_ptr<Gate>> create(std::vector<Underlay> underlays,
+                                              GateOptions const& options, ControlServer control);
   Gate(Gate const&) = delete;
   Gate& operator=(Gate const&) = delete;
 
@@ -20,53 +52,31 @@ class Gate {
   Status run(int stop);
 
  private:
-  Gate(Underlay underlay, std::uint16_t underlay_mtu, ControlServer control, UniqueFd epoll);
+  Gate(ControlServer control, std::unique_ptr<Notices> notices)
+      : control_(std::move(control)), notices_(std::move(notices)) {}
 
-  // The loop.
-  Status watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept;
-  void dispatch(std::uint64_t tag, std::uint32_t events);
-  void port_turn(Port& port, std::uint32_t events);
-  void underlay_turn();
   void control_turn(std::uint32_t events);
   void accept_client();
-  void tick(Instant now);
-  void remove_port(Port& port, std::string_view fault);
+  void take_notices();
+  void take(WorkerNotice const& notice);
+  void remove_port(PortId id, std::string_view fault);
 
   // Commands, in gate_commands.cpp. Each answers with its effect or the reason against it.
   void execute(ControlServer::Command command);
   Status run_command(gate::Header const& header, ControlServer::Command& command);
+  /// The same change in every worker, each in its own thread; ends with the first refusal.
+  Status on_all(std::function<Status(Worker&)> const& change);
   Status hello(gate::Hello const& message);
-  Status load_policy(gate::PolicyLoad const& message, UniqueFd image);
-  Status attach_port(gate::PortAttach const& message, UniqueFd descriptor);
-  Status detach_port(gate::PortDetach const& message);
-  Status open_association(gate::AssociationOpen const& message);
-  Status close_association(gate::AssociationClose const& message);
-  Status set_route(gate::RouteSet const& message);
-  Status drop_route(gate::RouteDrop const& message);
+  Status load_policy(gate::PolicyLoad const& message, UniqueFd const& image);
+  Status attach_port(gate::PortAttach const& message, std::vector<UniqueFd> descriptors);
+  Status end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence);
   void report_statistics(std::uint32_t sequence);
-  void end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence);
-  void relabel();
-  void want_association(HostName const& peer, LabelName const& label, PathId path, Instant now);
 
-  LabelId label_id(LabelName const& label) const;
-
-  Underlay underlay_;
   ControlServer control_;
-  UniqueFd epoll_;
   bool greeted_ = false;
   bool control_writable_watched_ = false;
-
-  AuditTrail trail_;
-  Monitor monitor_;
-  PortTable ports_;
-  AssociationTable associations_;
-  RouteTable routes_;
-  Forwarder forwarder_;
-  Counters closed_;                                    ///< of ports and associations that are gone
-  std::unordered_map<std::uint32_t, Instant> wanted_;  ///< by PathId: when it was asked last
-  std::vector<std::uint8_t> port_buffer_;
-  Instant next_tick_;
-  Instant next_tell_;
+  std::unique_ptr<Notices> notices_;
+  std::vector<std::unique_ptr<Worker>> workers_;  ///< at least one
 };
 
 }  // namespace shamon

@@ -20,10 +20,10 @@ struct GateClient::State {
   std::uint32_t sequence = 0;
 
   template <class M>
-  Result<std::uint32_t> send(M& message, int descriptor = -1) {
+  Result<std::uint32_t> send(M& message, std::span<int const> descriptors = {}) {
     message.header.sequence = ++sequence;
     std::span<std::uint8_t> const bytes(reinterpret_cast<std::uint8_t*>(&message), sizeof message);
-    ssize_t const sent = send_with_descriptor(socket.get(), bytes, descriptor, 0);
+    ssize_t const sent = send_with_descriptors(socket.get(), bytes, descriptors, 0);
     if (sent >= 0) return sequence;
     if (errno == EAGAIN) return fail(Errc::timeout, "the gate does not read its commands");
     return fail(Errc::unreachable, "the gate is gone");
@@ -99,9 +99,9 @@ int GateClient::fd() const noexcept {
 
 Result<std::optional<GateClient::Event>> GateClient::receive() {
   std::array<std::uint8_t, gate::kMessageBytesMax> buffer;
-  UniqueFd unexpected;
+  std::vector<UniqueFd> unexpected;
   ssize_t const got =
-      receive_with_descriptor(state_->socket.get(), buffer, unexpected, MSG_DONTWAIT);
+      receive_with_descriptors(state_->socket.get(), buffer, unexpected, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::optional<Event>();
   if (got <= 0) return fail(Errc::unreachable, "the gate is gone");
   std::optional<Event> event = read_event(ByteView(buffer).first(static_cast<std::size_t>(got)),
@@ -121,12 +121,14 @@ Result<std::uint32_t> GateClient::load_policy(Permit<PolicyLoad> const& permit,
   gate::PolicyLoad message;
   message.revision = policy.revision().value();
   message.image_bytes = image.size();
-  return state_->send(message, fd->get());
+  int const number = fd->get();
+  return state_->send(message, {&number, 1});
 }
 
 Result<std::uint32_t> GateClient::attach_port(Permit<PortAttach>&& permit, gate::PortKind kind,
                                               LabelName const& label, MacAddress mac,
-                                              std::uint16_t mtu, UniqueFd descriptor) {
+                                              std::uint16_t mtu,
+                                              std::span<UniqueFd const> descriptors) {
   Permit<PortAttach> const used = std::move(permit);
   gate::PortAttach message;
   message.port = used.operation().port.value();
@@ -136,7 +138,9 @@ Result<std::uint32_t> GateClient::attach_port(Permit<PortAttach>&& permit, gate:
   message.address = used.operation().address.bits;
   message.mac = mac.octets;
   message.mtu = mtu;
-  return state_->send(message, descriptor.get());
+  std::vector<int> numbers;
+  for (UniqueFd const& descriptor : descriptors) numbers.push_back(descriptor.get());
+  return state_->send(message, numbers);
 }
 
 Result<std::uint32_t> GateClient::detach_port(PortId port) {
@@ -152,11 +156,13 @@ Result<std::uint32_t> GateClient::open_association(Permit<AssociationOpen>&& per
   AssociationKeys const material = std::move(keys);
   gate::AssociationOpen message;
   message.association = used.operation().association.value();
-  message.peer_address = spec.peer.address.bits;
+  message.peer_address = spec.peer.address.bytes;
   message.peer_port = spec.peer.port;
   message.replaces = spec.replaces ? 1 : 0;
   message.spi_in = spec.spi_in.value();
   message.spi_out = spec.spi_out.value();
+  message.lanes = spec.lanes;
+  message.extended_sequence = spec.extended_sequence ? 1 : 0;
   message.peer = to_name(spec.peer_name.value());
   message.label = to_name(spec.label.value());
   message.revision = spec.revision.value();

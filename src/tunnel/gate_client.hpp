@@ -32,7 +32,7 @@ class GateClient {
   Result<std::uint32_t> load_policy(Permit<PolicyLoad> const& permit, CompiledPolicy const& policy);
   Result<std::uint32_t> attach_port(Permit<PortAttach>&& permit, gate::PortKind kind,
                                     LabelName const& label, MacAddress mac, std::uint16_t mtu,
-                                    UniqueFd descriptor);
+                                    std::span<UniqueFd const> descriptors);
   Result<std::uint32_t> detach_port(PortId port);
   Result<std::uint32_t> open_association(Permit<AssociationOpen>&& permit,
                                          AssociationSpec const& spec, AssociationKeys&& keys);

@@ -17,7 +17,7 @@
 
 namespace shamon::gate {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr std::size_t kNameBytesMax = 64;  ///< zero-padded
 
 using Name = std::array<char, kNameBytesMax>;
@@ -93,11 +93,13 @@ struct PortDetach {
 struct AssociationOpen {
   Header header{Kind::association_open, 0};
   std::uint32_t association = 0;
-  std::uint32_t peer_address = 0;  ///< underlay IPv4
-  std::uint16_t peer_port = 4500;  ///< underlay UDP (RFC 3948)
-  std::uint16_t replaces = 0;      ///< 1: rekey of the association with the same (peer, label)
+  std::array<std::uint8_t, 16> peer_address{};  ///< underlay; IPv4 as ::ffff:a.b.c.d
+  std::uint16_t peer_port = 4500;               ///< underlay UDP (RFC 3948)
+  std::uint16_t replaces = 0;  ///< 1: rekey of the association with the same (peer, label)
   std::uint32_t spi_in = 0;
   std::uint32_t spi_out = 0;
+  std::uint32_t lanes = 1;              ///< SAs each way: AssociationSpec::lanes
+  std::uint32_t extended_sequence = 0;  ///< 1: ESN
   Name peer{};
   Name label{};
   std::uint64_t revision = 0;             ///< policy revision bound into the keys
@@ -151,6 +153,8 @@ struct State {
 struct StateEnd {
   Header header{Kind::state_end, 0};
   std::uint64_t policy_revision = 0;
+  std::uint32_t workers = 1;  ///< queues a TAP may have here, and lanes an association needs
+  std::uint32_t reserved = 0;
 };
 struct Done {
   Header header{Kind::done, 0};

@@ -1,4 +1,5 @@
 // shamon-gate: opens its sockets, gives up its rights, forwards.
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <sched.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,18 +25,31 @@ using namespace shamon;
 
 constexpr char kUsage[] =
     "usage: shamon-gate --listen-udp ADDRESS:PORT --control PATH [--control-uid UID]\n"
-    "                   [--user UID] [--group GID] [--ready-fd N] [--foreground]\n"
+    "                   [--workers N] [--copy-dscp] [--user UID] [--group GID] [--ready-fd N]\n"
+    "                   [--foreground]\n"
     "\n"
     "Enforces the coalition's policy on every packet between VMs. Its host monitor (shamond)\n"
     "commands it over the UNIX socket PATH, which only UID and root may use. After start it keeps\n"
-    "no capability; with --user and --group it becomes that user. --ready-fd gets one byte when\n"
-    "the gate is ready. It always runs in the foreground.\n";
+    "no capability; with --user and --group it becomes that user. --workers threads carry packets\n"
+    "(1 to 16; by default one for each processor it may run on). --copy-dscp shows the class of a\n"
+    "VM's packets on the outer ones. An IPv6 ADDRESS is written [ADDRESS]:PORT. --ready-fd gets "
+    "one\n"
+    "byte when the gate is ready. It always runs in the foreground.\n";
+
+unsigned default_workers() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::clamp(static_cast<unsigned>(CPU_COUNT(&set)), 1u, kLanesMax);
+}
 
 struct Options {
   Endpoint listen;
   std::string control;
   uid_t control_uid = ::geteuid();
   SandboxOptions sandbox;
+  unsigned workers = default_workers();
+  bool copy_dscp = false;
   int ready_fd = -1;
 };
 
@@ -51,6 +66,10 @@ Result<Options> parse_options(int count, char** words) {
   for (int i = 1; i < count; ++i) {
     std::string_view const name = words[i];
     if (name == "--foreground") continue;
+    if (name == "--copy-dscp") {
+      options.copy_dscp = true;
+      continue;
+    }
     if (i + 1 == count) return fail(Errc::invalid, std::string(name) + ": unknown, or no value");
     std::string const value = words[++i];
     std::optional<unsigned> const number = to_number(value);
@@ -69,6 +88,9 @@ Result<Options> parse_options(int count, char** words) {
       options.sandbox.user = *number;
     } else if (name == "--group") {
       options.sandbox.group = *number;
+    } else if (name == "--workers") {
+      if (*number < 1 || *number > kLanesMax) return fail(Errc::invalid, "--workers: 1 to 16");
+      options.workers = *number;
     } else if (name == "--ready-fd") {
       options.ready_fd = static_cast<int>(*number);
     } else {
@@ -111,16 +133,20 @@ Status run(Options const& options) {
   Result<UniqueFd> const stop = open_stop_signal();
   if (!stop) return pass(stop);
   if (Status warm = warm_up_crypto(); !warm) return warm;
-  Result<Underlay> underlay = Underlay::bind(options.listen);
+  Result<std::vector<Underlay>> underlay = Underlay::bind(options.listen, options.workers);
   if (!underlay) return pass(underlay);
   Result<ControlServer> control = ControlServer::listen(options.control, options.control_uid);
   if (!control) return pass(control);
   std::uint16_t const mtu = interface_mtu(options.listen.address);
-  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), mtu, *std::move(control));
+  // The threads of the gate begin without rights; the filter then holds for all of them.
+  if (Status dropped = drop_rights(options.sandbox); !dropped) return dropped;
+  GateOptions const how{esp_inner_mtu(mtu, ip_header_bytes(options.listen.address)),
+                        options.copy_dscp};
+  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), how, *std::move(control));
   if (!gate) return pass(gate);
-  if (Status boxed = enter_sandbox(options.sandbox); !boxed) return boxed;
-  std::fprintf(stderr, "shamon-gate: ready on %s (MTU %u, %s), control %s\n",
-               to_string(options.listen).c_str(), mtu, aead_implementation(),
+  if (Status boxed = filter_system_calls(); !boxed) return boxed;
+  std::fprintf(stderr, "shamon-gate: ready on %s (MTU %u, %s, %u workers), control %s\n",
+               to_string(options.listen).c_str(), mtu, aead_implementation(), options.workers,
                options.control.c_str());
   if (options.ready_fd >= 0) {
     char const byte = '1';

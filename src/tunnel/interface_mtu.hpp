@@ -6,6 +6,6 @@
 namespace shamon {
 
 /// The MTU of the interface that has `address`, kMtuMin..kMtuMax; 1500 if it cannot be told.
-std::uint16_t interface_mtu(Ipv4 address);
+std::uint16_t interface_mtu(IpAddress const& address);
 
 }  // namespace shamon

@@ -19,6 +19,7 @@ inline constexpr std::size_t kWantedMax = 1024;  ///< throttled association_want
 // Packets.
 inline constexpr std::size_t kEthernetHeaderBytes = 14;
 inline constexpr std::size_t kIpv4HeaderBytes = 20;
+inline constexpr std::size_t kIpv6HeaderBytes = 40;
 inline constexpr std::size_t kPacketBytesMax = 65535;  ///< IPv4 total length is 16 bits
 inline constexpr std::size_t kFrameBytesMax = kPacketBytesMax + kEthernetHeaderBytes;
 inline constexpr std::size_t kVnetHeaderBytes = 10;  ///< struct virtio_net_hdr, the tun default
@@ -27,7 +28,10 @@ inline constexpr std::uint16_t kMtuMax = 9216;       ///< larger than any Ethern
 
 // ESP (RFC 4303, RFC 4106, RFC 3948).
 inline constexpr std::size_t kReplayWindowPackets = 4096;  ///< a multiple of 64; batches reorder
-inline constexpr std::uint32_t kSequenceMax = 0xffffffff;  ///< no ESN, and it never wraps
+inline constexpr std::uint64_t kSequenceMax = 0xffffffff;  ///< without ESN; it never wraps
+/// With ESN the bound of bytes comes first; this one is for packets of any size.
+inline constexpr std::uint64_t kExtendedSequenceMax = std::uint64_t{1} << 48;
+inline constexpr unsigned kLanesMax = 16;  ///< SAs of one association, and workers of a gate
 inline constexpr std::uint64_t kAssociationBytesMax = std::uint64_t{1} << 42;
 inline constexpr std::uint64_t kAssociationSecondsMax = 3600;
 inline constexpr unsigned kRekeyPercent = 80;  ///< of bytes, of seconds and of sequence numbers
@@ -45,6 +49,7 @@ inline constexpr std::size_t kPortFramesPerTurn = 64;    ///< then the other por
 // Control.
 inline constexpr std::size_t kControlQueueMax = 4096;  ///< messages waiting for a slow client
 inline constexpr std::size_t kControlMessagesPerTurn = 64;
+inline constexpr std::size_t kDescriptorsMax = kLanesMax;  ///< beside a message: a queue each
 inline constexpr std::size_t kPolicyImageBytesMax = 4u << 20;
 inline constexpr std::chrono::milliseconds kTick{100};     ///< lifetimes are looked at this often
 inline constexpr std::chrono::seconds kAuditFold{1};       ///< repeats are folded for so long

@@ -11,7 +11,7 @@ namespace {
 
 // Virtual I/O Device 1.2 §5.1.6. The kernel's header for these is no C++ in Debian 12.
 constexpr std::uint8_t kNeedsChecksum = 1;
-constexpr std::uint8_t kGsoNone = 0, kGsoTcpIpv4 = 1, kGsoUdp = 5, kGsoEcn = 0x80;
+constexpr std::uint8_t kGsoNone = 0, kGsoTcpIpv4 = 1, kGsoTcpIpv6 = 4, kGsoUdp = 5, kGsoEcn = 0x80;
 
 constexpr std::size_t kTcpSequenceOffset = 4;
 constexpr std::size_t kTcpFlagsOffset = 13;
@@ -27,9 +27,13 @@ std::size_t checksum_offset(std::uint8_t protocol) noexcept {
   return 0;
 }
 
+std::uint8_t tcp_type(IpPacket const& packet) noexcept {
+  return packet.is_ipv6() ? kGsoTcpIpv6 : kGsoTcpIpv4;
+}
+
 }  // namespace
 
-Parsed<Offload> parse_vnet_header(ByteView header, Ipv4Packet const& packet) noexcept {
+Parsed<Offload> parse_vnet_header(ByteView header, IpPacket const& packet) noexcept {
   Cursor in(header);
   std::uint8_t const flags = in.u8();
   std::uint8_t const type = in.u8() & static_cast<std::uint8_t>(~kGsoEcn);
@@ -42,14 +46,14 @@ Parsed<Offload> parse_vnet_header(ByteView header, Ipv4Packet const& packet) noe
   Offload offload;
   if ((flags & kNeedsChecksum) != 0) {
     std::size_t const field = checksum_offset(packet.protocol);
-    if (field == 0 || checksum_start != kEthernetHeaderBytes + kIpv4HeaderBytes ||
+    if (field == 0 || checksum_start != kEthernetHeaderBytes + packet.ip_header_bytes ||
         checksum_field != field) {
       return packet_fault(PacketFault::bad_offload, 6);
     }
     offload.checksum_partial = true;
   }
   if (type == kGsoNone) return offload;
-  if (type == kGsoTcpIpv4 && packet.protocol == kProtocolTcp) {
+  if (type == tcp_type(packet) && packet.protocol == kProtocolTcp) {
     offload.segmentation = Segmentation::tcp;
   } else if (type == kGsoUdp && packet.protocol == kProtocolUdp) {
     offload.segmentation = Segmentation::udp;
@@ -63,7 +67,7 @@ Parsed<Offload> parse_vnet_header(ByteView header, Ipv4Packet const& packet) noe
   return offload;
 }
 
-VnetHeader make_vnet_header(Offload const& offload, Ipv4Packet const& packet) noexcept {
+VnetHeader make_vnet_header(Offload const& offload, IpPacket const& packet) noexcept {
   VnetHeader header{};
   auto put_u16le = [&header](std::size_t at, std::size_t value) {
     header[at] = static_cast<std::uint8_t>(value);
@@ -71,18 +75,18 @@ VnetHeader make_vnet_header(Offload const& offload, Ipv4Packet const& packet) no
   };
   if (offload.checksum_partial) {
     header[0] = kNeedsChecksum;
-    put_u16le(6, kEthernetHeaderBytes + kIpv4HeaderBytes);
+    put_u16le(6, kEthernetHeaderBytes + packet.ip_header_bytes);
     put_u16le(8, checksum_offset(packet.protocol));
   }
   if (offload.segmentation != Segmentation::none) {
-    header[1] = offload.segmentation == Segmentation::tcp ? kGsoTcpIpv4 : kGsoUdp;
+    header[1] = offload.segmentation == Segmentation::tcp ? tcp_type(packet) : kGsoUdp;
     put_u16le(2, kEthernetHeaderBytes + packet.headers_bytes());
     put_u16le(4, offload.segment_bytes);
   }
   return header;
 }
 
-Segmenter::Segmenter(Ipv4Packet const& packet, Offload const& offload) noexcept
+Segmenter::Segmenter(IpPacket const& packet, Offload const& offload) noexcept
     : packet_(packet),
       offload_(offload),
       headers_bytes_(packet.headers_bytes()),
@@ -95,7 +99,7 @@ Segmenter::Segmenter(Ipv4Packet const& packet, Offload const& offload) noexcept
 }
 
 void Segmenter::patch_transport(std::size_t index, std::span<std::uint8_t> out) const noexcept {
-  std::span<std::uint8_t> const transport = out.subspan(kIpv4HeaderBytes);
+  std::span<std::uint8_t> const transport = out.subspan(packet_.ip_header_bytes);
   if (packet_.protocol == kProtocolTcp && count_ > 1) {
     std::uint32_t const first = get_u32be(&transport[kTcpSequenceOffset]);
     put_u32be(&transport[kTcpSequenceOffset],
@@ -126,10 +130,13 @@ void Segmenter::write(std::size_t index, std::uint8_t hops,
   std::memcpy(out.data(), packet_.bytes.data(), headers_bytes_);
   std::memcpy(out.data() + headers_bytes_,
               packet_.bytes.data() + headers_bytes_ + index * segment_bytes_, payload_bytes);
-  put_u16be(&out[2], static_cast<std::uint32_t>(out.size()));
-  if (count_ > 1) put_u16be(&out[4], get_u16be(&out[4]) + static_cast<std::uint32_t>(index));
-  out[8] = static_cast<std::uint8_t>(out[8] - hops);
-  set_ipv4_checksum(out.data());
+  if (packet_.is_ipv6()) {
+    out[7] = static_cast<std::uint8_t>(out[7] - hops);
+  } else {
+    if (count_ > 1) put_u16be(&out[4], get_u16be(&out[4]) + static_cast<std::uint32_t>(index));
+    out[8] = static_cast<std::uint8_t>(out[8] - hops);
+  }
+  set_ip_bytes(packet_, out.data(), out.size());
   patch_transport(index, out);
 }
 

@@ -21,16 +21,16 @@ using VnetHeader = std::array<std::uint8_t, kVnetHeaderBytes>;
 
 /// Judges the header against the packet it came with: what it claims about positions must be what
 /// the packet's own headers say. Errors: `bad_offload`.
-Parsed<Offload> parse_vnet_header(ByteView header, Ipv4Packet const& packet) noexcept;
+Parsed<Offload> parse_vnet_header(ByteView header, IpPacket const& packet) noexcept;
 
 /// The header for a packet whose transport checksum is complete and was checked or made by us
 /// (`checksum_partial` false) or is to be completed by the receiver.
-VnetHeader make_vnet_header(Offload const& offload, Ipv4Packet const& packet) noexcept;
+VnetHeader make_vnet_header(Offload const& offload, IpPacket const& packet) noexcept;
 
 /// A super-packet or a plain packet as the packets it stands for. Holds views only.
 class Segmenter {
  public:
-  Segmenter(Ipv4Packet const& packet, Offload const& offload) noexcept;
+  Segmenter(IpPacket const& packet, Offload const& offload) noexcept;
 
   std::size_t count() const noexcept { return count_; }
   /// Size of the packet `index`, IPv4 header included.
@@ -46,7 +46,7 @@ class Segmenter {
  private:
   void patch_transport(std::size_t index, std::span<std::uint8_t> out) const noexcept;
 
-  Ipv4Packet const& packet_;
+  IpPacket const& packet_;
   Offload offload_;
   std::size_t headers_bytes_;
   std::size_t payload_bytes_;

@@ -49,13 +49,13 @@ TEST(Offload, the_virtio_header_must_agree_with_the_packet) {
   };
   for (Row const& row : rows) {
     Bytes bytes = make_packet({.protocol = row.protocol, .payload_bytes = 3000});
-    auto const packet = parse_ipv4_packet(bytes);
+    auto const packet = parse_ip_packet(bytes);
     ASSERT_TRUE(packet.has_value());
     EXPECT_EQ(parse_vnet_header(row.header, *packet).has_value(), row.taken) << row.name;
   }
   Bytes bytes = make_packet({});
   VnetHeader const whole{};
-  EXPECT_FALSE(parse_vnet_header(ByteView(whole).first(9), *parse_ipv4_packet(bytes)).has_value());
+  EXPECT_FALSE(parse_vnet_header(ByteView(whole).first(9), *parse_ip_packet(bytes)).has_value());
 }
 
 TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
@@ -64,17 +64,26 @@ TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
     std::size_t payload_bytes;
     std::uint16_t segment_bytes;
     std::size_t count;
+    bool ipv6 = false;
   };
   constexpr Row kRows[] = {
-      {kProtocolTcp, 1400, 1400, 1},   {kProtocolTcp, 1401, 1400, 2}, {kProtocolTcp, 2800, 1400, 2},
-      {kProtocolTcp, 64000, 1386, 47}, {kProtocolTcp, 129, 64, 3},    {kProtocolUdp, 1401, 1400, 2},
-      {kProtocolUdp, 10000, 1000, 10}, {kProtocolTcp, 0, 1400, 1},
+      {kProtocolTcp, 1400, 1400, 1},
+      {kProtocolTcp, 1401, 1400, 2},
+      {kProtocolTcp, 2800, 1400, 2},
+      {kProtocolTcp, 64000, 1386, 47},
+      {kProtocolTcp, 129, 64, 3},
+      {kProtocolUdp, 1401, 1400, 2},
+      {kProtocolUdp, 10000, 1000, 10},
+      {kProtocolTcp, 0, 1400, 1},
+      {kProtocolTcp, 64000, 1366, 47, true},
+      {kProtocolUdp, 10000, 1000, 10, true},
   };
   for (Row const& row : kRows) {
     Bytes bytes = make_packet({.protocol = row.protocol,
                                .payload_bytes = row.payload_bytes,
-                               .tcp_flags = 0x99});  // CWR ACK PSH FIN
-    auto const packet = parse_ipv4_packet(bytes);
+                               .tcp_flags = 0x99,
+                               .ipv6 = row.ipv6});  // CWR ACK PSH FIN
+    auto const packet = parse_ip_packet(bytes);
     ASSERT_TRUE(packet.has_value());
     auto const kind = row.protocol == kProtocolTcp ? Segmentation::tcp : Segmentation::udp;
     Segmenter const segmenter(*packet, {kind, row.segment_bytes, true});
@@ -83,12 +92,12 @@ TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
     for (std::size_t i = 0; i < row.count; ++i) {
       Bytes out(segmenter.bytes(i));
       segmenter.write(i, 1, out);
-      auto const part = parse_ipv4_packet(out);
+      auto const part = parse_ip_packet(out);
       ASSERT_TRUE(part.has_value()) << i << ": " << name_of(part.error().fault);
       EXPECT_TRUE(transport_checksum_holds(out)) << i;
-      EXPECT_EQ(part->ttl, 63);
+      EXPECT_EQ(part->hops, 63);
       if (row.protocol == kProtocolTcp) {
-        EXPECT_EQ(get_u32be(&out[24]), 1000 + i * row.segment_bytes);
+        EXPECT_EQ(get_u32be(&part->transport()[4]), 1000 + i * row.segment_bytes);
         bool const first = i == 0, last = i + 1 == row.count;
         EXPECT_EQ(part->tcp_flags, 0x10 | (first ? 0x80 : 0) | (last ? 0x09 : 0)) << i;
       }
@@ -101,7 +110,7 @@ TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
 TEST(Offload, a_plain_packet_keeps_its_checksum_even_a_wrong_one) {
   Bytes bytes = make_packet({});
   bytes[36] ^= 0x55;
-  auto const packet = parse_ipv4_packet(bytes);
+  auto const packet = parse_ip_packet(bytes);
   ASSERT_TRUE(packet.has_value());
   Segmenter const segmenter(*packet, {});
   Bytes out(segmenter.bytes(0));
@@ -112,14 +121,15 @@ TEST(Offload, a_plain_packet_keeps_its_checksum_even_a_wrong_one) {
 /// A stream of segments as they come out of the tunnel.
 struct Stream {
   std::vector<Bytes> packets;
-  std::vector<Ipv4Packet> parsed;
+  std::vector<IpPacket> parsed;
   void add(test::PacketSpec const& spec) { packets.push_back(make_packet(spec)); }
   void parse() {
-    for (Bytes& packet : packets) parsed.push_back(*parse_ipv4_packet(packet));
+    for (Bytes& packet : packets) parsed.push_back(*parse_ip_packet(packet));
   }
 };
 
-TEST(Offload, segments_of_one_flow_become_one_and_come_apart_again_the_same) {
+/// Forty segments become one and come apart again the same.
+void expect_round_trip(bool ipv6) {
   Stream stream;
   Bytes const options{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
   for (std::uint32_t i = 0; i < 40; ++i) {
@@ -127,7 +137,8 @@ TEST(Offload, segments_of_one_flow_become_one_and_come_apart_again_the_same) {
     stream.add({.payload_bytes = last ? 500u : 1386u,
                 .sequence = 0xffffff00u + i * 1386,  // wraps
                 .tcp_flags = static_cast<std::uint8_t>(last ? 0x18 : 0x10),
-                .tcp_options = options});
+                .tcp_options = options,
+                .ipv6 = ipv6});
   }
   std::vector<Bytes> const before = stream.packets;
   stream.parse();
@@ -140,7 +151,7 @@ TEST(Offload, segments_of_one_flow_become_one_and_come_apart_again_the_same) {
   for (std::size_t i = 0; i < chain.part_count; ++i) {
     append(whole, {static_cast<std::uint8_t*>(chain.parts[i].iov_base), chain.parts[i].iov_len});
   }
-  auto const super = parse_ipv4_packet(whole);
+  auto const super = parse_ip_packet(whole);
   ASSERT_TRUE(super.has_value());
   EXPECT_EQ(super->bytes.size(), chain.ip_bytes);
   Segmenter const segmenter(*super, chain.offload);
@@ -148,10 +159,17 @@ TEST(Offload, segments_of_one_flow_become_one_and_come_apart_again_the_same) {
   for (std::size_t i = 0; i < 40; ++i) {
     Bytes out(segmenter.bytes(i));
     segmenter.write(i, 0, out);
-    put_u16be(&out[4], 0);  // the identification counts up; these began all alike
-    set_ipv4_checksum(out.data());
+    if (!ipv6) {
+      put_u16be(&out[4], 0);  // the identification counts up; these began all alike
+      set_ipv4_checksum(out.data());
+    }
     EXPECT_EQ(out, before[i]) << i;
   }
+}
+
+TEST(Offload, segments_of_one_flow_become_one_and_come_apart_again_the_same) {
+  expect_round_trip(false);
+  expect_round_trip(true);
 }
 
 TEST(Offload, what_is_not_the_next_segment_of_the_flow_stays_apart) {
@@ -187,8 +205,8 @@ TEST(Offload, what_is_not_the_next_segment_of_the_flow_stays_apart) {
     Bytes first = make_packet({.payload_bytes = 1000, .sequence = 1000});
     Bytes second = make_packet(row.second);
     Coalescer coalescer;
-    coalescer.begin(*parse_ipv4_packet(first));
-    EXPECT_EQ(coalescer.append(*parse_ipv4_packet(second)), row.joined) << row.name;
+    coalescer.begin(*parse_ip_packet(first));
+    EXPECT_EQ(coalescer.append(*parse_ip_packet(second)), row.joined) << row.name;
   }
 }
 
@@ -199,8 +217,8 @@ TEST(Offload, a_segment_with_a_wrong_checksum_is_never_hidden_in_a_super_packet)
     packets[damaged][500] ^= 1;
     Bytes const before = packets[0];
     Coalescer coalescer;
-    coalescer.begin(*parse_ipv4_packet(packets[0]));
-    EXPECT_FALSE(coalescer.append(*parse_ipv4_packet(packets[1]))) << damaged;
+    coalescer.begin(*parse_ip_packet(packets[0]));
+    EXPECT_FALSE(coalescer.append(*parse_ip_packet(packets[1]))) << damaged;
     EXPECT_EQ(coalescer.take().packets, 1u);
     EXPECT_EQ(packets[0], before) << "delivered as it came";
   }

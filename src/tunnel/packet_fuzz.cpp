@@ -13,15 +13,19 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   auto const ethernet = parse_ethernet(std::span(input).subspan(kVnetHeaderBytes));
   if (!ethernet) return 0;
   if (auto const request = parse_arp_request(ethernet->payload)) {
-    ArpFrame reply = make_arp_reply(*request, ethernet->source);
-    SHAMON_ASSERT(!parse_arp_request(std::span(reply).subspan(kEthernetHeaderBytes)).has_value());
+    SHAMON_ASSERT(!parse_arp_request(make_arp_reply(*request, ethernet->source)).has_value());
   }
-  auto const packet = parse_ipv4_packet(ethernet->payload);
+  if (auto const asked = parse_neighbour_solicitation(ethernet->payload)) {
+    NeighbourAdvertisement answer = make_neighbour_advertisement(*asked, ethernet->source);
+    SHAMON_ASSERT(!parse_neighbour_solicitation(answer).has_value());
+  }
+  auto packet = parse_ip_packet(ethernet->payload);
   if (!packet) return 0;
+  if (apply_outer_ecn(*packet, 3)) SHAMON_ASSERT(parse_ip_packet(packet->bytes).has_value());
   SHAMON_ASSERT(packet->headers_bytes() <= packet->bytes.size());
   clamp_mss(*packet, 1000, true);
-  FragNeeded answer = make_fragmentation_needed(*packet, 1000);
-  SHAMON_ASSERT(parse_ipv4_packet(answer).has_value());
+  TooBig answer = make_too_big(*packet, 1000);
+  SHAMON_ASSERT(parse_ip_packet(std::span(answer.memory).first(answer.size)).has_value());
   auto const offload = parse_vnet_header(header, *packet);
   if (!offload) return 0;
   Segmenter const segmenter(*packet, *offload);
@@ -30,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   for (std::size_t i = 0; i < segmenter.count(); ++i) {
     parts[i].resize(segmenter.bytes(i));
     segmenter.write(i, 0, parts[i]);
-    auto const part = parse_ipv4_packet(parts[i]);
+    auto const part = parse_ip_packet(parts[i]);
     SHAMON_ASSERT(part.has_value());
     if (coalescer.append(*part)) continue;
     if (!coalescer.empty()) (void)coalescer.take();

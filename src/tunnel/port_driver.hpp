@@ -1,11 +1,13 @@
 // What a port needs of the thing behind it. A driver holds one descriptor and moves whole frames;
-// it judges nothing.
+// it judges nothing. Drivers of one port may share what is behind them: then send() is safe among
+// their workers.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include <sys/uio.h>
 
@@ -28,6 +30,7 @@ class PortDriver {
   };
 
   virtual ~PortDriver() = default;
+  /// What becomes readable when frames wait; -1 if another worker's driver receives them.
   virtual int fd() const noexcept = 0;
   /// True if frames may be super-packets in both directions.
   virtual bool offloads() const noexcept = 0;
@@ -43,8 +46,13 @@ class PortDriver {
 
 inline constexpr std::size_t kPortBufferBytes = kVnetHeaderBytes + kFrameBytesMax + 64;
 
-/// The driver for a descriptor that came with a port_attach. Sets it non-blocking. Errors:
-/// `invalid` if the descriptor is not of that kind, `system`.
-Result<std::unique_ptr<PortDriver>> make_port_driver(gate::PortKind kind, UniqueFd descriptor);
+/// One driver for each worker of a gate, each used by that worker alone.
+using PortDrivers = std::vector<std::unique_ptr<PortDriver>>;
+
+/// The drivers for the descriptors that came with a port_attach: a TAP has one for each of its
+/// queues, any other kind has one. Sets them non-blocking. Errors: `invalid` if a descriptor is not
+/// of that kind, `system`.
+Result<PortDrivers> open_port(gate::PortKind kind, std::vector<UniqueFd> descriptors,
+                              unsigned workers);
 
 }  // namespace shamon

@@ -64,5 +64,32 @@ TEST(ReplayWindow, agrees_with_a_set_of_all_numbers_seen) {
   }
 }
 
+TEST(ReplayWindow, finds_the_upper_half_of_an_extended_number) {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
+  struct Row {
+    char const* name;
+    std::uint64_t highest;
+    std::uint64_t sent;
+  };
+  constexpr Row kRows[] = {
+      {"the first", 0, 1},
+      {"within the first half", 5000, 5001},
+      {"across the border", kHalf - 2, kHalf + 3},
+      {"late, from before the border", kHalf + 100, kHalf - 50},
+      {"the oldest in the window", kHalf + 100, kHalf + 101 - kReplayWindowPackets},
+      {"far ahead", kHalf, 2 * kHalf - kReplayWindowPackets},
+      {"much later", 7 * kHalf + 9, 7 * kHalf + 10},
+  };
+  for (Row const& row : kRows) {
+    ReplayWindow window;
+    if (row.highest != 0) {
+      ASSERT_TRUE(window.accept(row.highest));
+    }
+    EXPECT_EQ(window.extend(static_cast<std::uint32_t>(row.sent)), row.sent) << row.name;
+    EXPECT_TRUE(window.accept(row.sent)) << row.name;
+    EXPECT_FALSE(window.accept(row.sent)) << row.name;
+  }
+}
+
 }  // namespace
 }  // namespace shamon

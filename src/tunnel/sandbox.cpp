@@ -71,6 +71,8 @@ class Filter {
   }
   int load() noexcept {
     if (context_ == nullptr) return -ENOMEM;
+    int const threads = ::seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (threads != 0) return threads;
     return error_ != 0 ? error_ : ::seccomp_load(context_);
   }
 
@@ -86,7 +88,10 @@ scmp_arg_cmp lacks(unsigned argument, scmp_datum_t bits) noexcept {
   return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, bits, 0};
 }
 
+}  // namespace
+
 Status filter_system_calls() {
+  if (!kFilterSystemCalls) return {};
   Filter filter;
   // Descriptors it has, or gets over the control socket: move bytes, wait, close.
   for (int call : {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
@@ -97,7 +102,7 @@ Status filter_system_calls() {
     filter.allow(call);
   }
   filter.allow(SCMP_SYS(newfstatat), equals(3, AT_EMPTY_PATH));
-  for (int command : {F_GETFL, F_SETFL, F_GET_SEALS}) {
+  for (int command : {F_GETFL, F_SETFL, F_GET_SEALS, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), equals(1, static_cast<scmp_datum_t>(command)));
   }
   for (unsigned long request :
@@ -108,8 +113,9 @@ Status filter_system_calls() {
   // Memory, never executable.
   filter.allow(SCMP_SYS(mmap), lacks(2, PROT_EXEC));
   filter.allow(SCMP_SYS(mprotect), lacks(2, PROT_EXEC));
-  for (int call : {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
-                   SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(getrandom)}) {
+  for (int call :
+       {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex),
+        SCMP_SYS(sched_yield), SCMP_SYS(clock_gettime), SCMP_SYS(getrandom)}) {
     filter.allow(call);
   }
   // The end, wanted or not.
@@ -123,15 +129,13 @@ Status filter_system_calls() {
   return {};
 }
 
-}  // namespace
-
-Status enter_sandbox(SandboxOptions const& options) {
+Status drop_rights(SandboxOptions const& options) {
   empty_bounding_set();
   if (Status done = become(options); !done) return done;
   if (Status done = drop_capabilities(); !done) return done;
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("PR_SET_DUMPABLE");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("PR_SET_NO_NEW_PRIVS");
-  return kFilterSystemCalls ? filter_system_calls() : Status{};
+  return {};
 }
 
 }  // namespace shamon

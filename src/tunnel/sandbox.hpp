@@ -15,8 +15,13 @@ struct SandboxOptions {
   std::optional<gid_t> group;
 };
 
-/// Irreversible. Call it single-threaded, after every descriptor that needs rights is open and
-/// after crypto was used once (libraries read files at first use). Errors: `system`.
-Status enter_sandbox(SandboxOptions const& options);
+/// User, capabilities, and the way back to either. Irreversible. Call it single-threaded, after
+/// every descriptor that needs rights is open. Errors: `system`.
+Status drop_rights(SandboxOptions const& options);
+
+/// Every system call the gate does not need ends the process. For all threads there are; they must
+/// have begun after drop_rights(), and crypto must have been used once (libraries read files at
+/// first use). Errors: `system`.
+Status filter_system_calls();
 
 }  // namespace shamon

@@ -2,12 +2,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <vector>
 
-#include <fcntl.h>
 #include <sys/socket.h>
-
-#include "tunnel/tap/tap_port.hpp"
 
 namespace shamon {
 
@@ -39,10 +37,10 @@ ssize_t send_parts(int fd, std::span<iovec> parts) noexcept {
 
 class DatagramPort final : public PortDriver {
  public:
-  DatagramPort(UniqueFd descriptor, bool sequenced) noexcept
-      : fd_(std::move(descriptor)), sequenced_(sequenced) {}
+  DatagramPort(UniqueFd descriptor, bool sequenced, bool receives) noexcept
+      : fd_(std::move(descriptor)), sequenced_(sequenced), receives_(receives) {}
 
-  int fd() const noexcept override { return fd_.get(); }
+  int fd() const noexcept override { return receives_ ? fd_.get() : -1; }
   bool offloads() const noexcept override { return false; }
 
   tl::expected<Frame, Outcome> receive(std::span<std::uint8_t> buffer) noexcept override {
@@ -60,14 +58,66 @@ class DatagramPort final : public PortDriver {
  private:
   UniqueFd fd_;
   bool sequenced_;
+  bool receives_;
 };
 
+/// The writing side of a stream, for all workers: a frame once begun must be finished, or the
+/// stream loses its framing.
+class StreamWriter {
+ public:
+  explicit StreamWriter(UniqueFd descriptor) noexcept : fd_(std::move(descriptor)) {}
+  int fd() const noexcept { return fd_.get(); }
+
+  Outcome send(std::span<iovec> parts) {
+    std::lock_guard const lock(mutex_);
+    if (flush_rest() == Outcome::closed) return Outcome::closed;
+    if (!rest_.empty()) return Outcome::busy;
+    std::size_t bytes = 0;
+    for (iovec const& part : parts.subspan(1)) bytes += part.iov_len;
+    std::array<std::uint8_t, 4> length{};
+    put_u32be(length.data(), static_cast<std::uint32_t>(bytes));
+    parts[0] = {length.data(), length.size()};
+    ssize_t const sent = send_parts(fd_.get(), parts);
+    if (sent < 0) return outcome_of_errno();
+    std::size_t skip = static_cast<std::size_t>(sent);
+    for (iovec const& part : parts) {
+      std::size_t const skipped = std::min(skip, part.iov_len);
+      auto const* from = static_cast<std::uint8_t const*>(part.iov_base);
+      rest_.insert(rest_.end(), from + skipped, from + part.iov_len);
+      skip -= skipped;
+    }
+    return Outcome::done;
+  }
+  bool waits() {
+    std::lock_guard const lock(mutex_);
+    return !rest_.empty();
+  }
+  Outcome flush() {
+    std::lock_guard const lock(mutex_);
+    return flush_rest();
+  }
+
+ private:
+  Outcome flush_rest() noexcept {
+    if (rest_.empty()) return Outcome::done;
+    ssize_t const sent = ::send(fd_.get(), rest_.data(), rest_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return outcome_of_errno();
+    rest_.erase(rest_.begin(), rest_.begin() + sent);
+    return rest_.empty() ? Outcome::done : Outcome::busy;
+  }
+
+  UniqueFd fd_;
+  std::mutex mutex_;
+  std::vector<std::uint8_t> rest_;  ///< of one frame at most
+};
+
+/// The first driver of a stream reads; the others only write.
 class StreamPort final : public PortDriver {
  public:
-  explicit StreamPort(UniqueFd descriptor)
-      : fd_(std::move(descriptor)), input_(4 * (kPlainFrameBytesMax + 4)) {}
+  StreamPort(std::shared_ptr<StreamWriter> writer, bool receives)
+      : writer_(std::move(writer)), input_(receives ? 4 * (kPlainFrameBytesMax + 4) : 0) {}
 
-  int fd() const noexcept override { return fd_.get(); }
+  int fd() const noexcept override { return input_.empty() ? -1 : writer_->fd(); }
   bool offloads() const noexcept override { return false; }
 
   tl::expected<Frame, Outcome> receive(std::span<std::uint8_t>) noexcept override {
@@ -84,7 +134,7 @@ class StreamPort final : public PortDriver {
       std::memmove(input_.data(), waiting.data(), waiting.size());
       begin_ = 0;
       end_ = waiting.size();
-      ssize_t const got = ::recv(fd_.get(), &input_[end_], input_.size() - end_, MSG_DONTWAIT);
+      ssize_t const got = ::recv(fd(), &input_[end_], input_.size() - end_, MSG_DONTWAIT);
       if (got == 0) return tl::unexpected<Outcome>(Outcome::closed);
       if (got < 0) return tl::unexpected<Outcome>(outcome_of_errno());
       end_ += static_cast<std::size_t>(got);
@@ -92,85 +142,31 @@ class StreamPort final : public PortDriver {
   }
 
   Outcome send(VnetHeader const&, std::span<iovec> parts) noexcept override {
-    if (flush() == Outcome::closed) return Outcome::closed;
-    if (wants_write()) return Outcome::busy;
-    std::size_t bytes = 0;
-    for (iovec const& part : parts.subspan(1)) bytes += part.iov_len;
-    std::array<std::uint8_t, 4> length{};
-    put_u32be(length.data(), static_cast<std::uint32_t>(bytes));
-    parts[0] = {length.data(), length.size()};
-    ssize_t const sent = send_parts(fd_.get(), parts);
-    if (sent < 0) return outcome_of_errno();
-    // A frame once begun must be finished, or the stream loses its framing.
-    std::size_t skip = static_cast<std::size_t>(sent);
-    for (iovec const& part : parts) {
-      std::size_t const skipped = std::min(skip, part.iov_len);
-      auto const* from = static_cast<std::uint8_t const*>(part.iov_base);
-      output_.insert(output_.end(), from + skipped, from + part.iov_len);
-      skip -= skipped;
-    }
-    return Outcome::done;
+    return writer_->send(parts);
   }
-
-  bool wants_write() const noexcept override { return !output_.empty(); }
-
-  Outcome flush() noexcept override {
-    if (output_.empty()) return Outcome::done;
-    ssize_t const sent =
-        ::send(fd_.get(), output_.data(), output_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) return outcome_of_errno();
-    output_.erase(output_.begin(), output_.begin() + sent);
-    return output_.empty() ? Outcome::done : Outcome::busy;
-  }
+  bool wants_write() const noexcept override { return writer_->waits(); }
+  Outcome flush() noexcept override { return writer_->flush(); }
 
  private:
-  UniqueFd fd_;
+  std::shared_ptr<StreamWriter> writer_;
   std::vector<std::uint8_t> input_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::vector<std::uint8_t> output_;  ///< the rest of one frame at most
 };
-
-Result<int> unix_socket_type(int fd) {
-  int domain = 0, type = 0;
-  socklen_t size = sizeof domain;
-  if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 ||
-      ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
-    return fail(Errc::invalid, "not a socket");
-  }
-  if (domain != AF_UNIX) return fail(Errc::invalid, "not a UNIX socket");
-  return type;
-}
 
 }  // namespace
 
-Result<std::unique_ptr<PortDriver>> make_datagram_port(UniqueFd descriptor) {
-  Result<int> const type = unix_socket_type(descriptor.get());
-  if (!type) return pass(type);
-  if (*type != SOCK_DGRAM && *type != SOCK_SEQPACKET) {
-    return fail(Errc::invalid, "a datagram port needs a datagram socket");
-  }
-  return std::make_unique<DatagramPort>(std::move(descriptor), *type == SOCK_SEQPACKET);
+std::unique_ptr<PortDriver> make_datagram_port(UniqueFd descriptor, bool sequenced, bool receives) {
+  return std::make_unique<DatagramPort>(std::move(descriptor), sequenced, receives);
 }
 
-Result<std::unique_ptr<PortDriver>> make_stream_port(UniqueFd descriptor) {
-  Result<int> const type = unix_socket_type(descriptor.get());
-  if (!type) return pass(type);
-  if (*type != SOCK_STREAM) return fail(Errc::invalid, "a stream port needs a stream socket");
-  return std::make_unique<StreamPort>(std::move(descriptor));
-}
-
-Result<std::unique_ptr<PortDriver>> make_port_driver(gate::PortKind kind, UniqueFd descriptor) {
-  int const flags = ::fcntl(descriptor.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(descriptor.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
-    return fail_errno("set port descriptor non-blocking");
+PortDrivers make_stream_ports(UniqueFd descriptor, unsigned workers) {
+  auto const writer = std::make_shared<StreamWriter>(std::move(descriptor));
+  PortDrivers result;
+  for (unsigned i = 0; i < workers; ++i) {
+    result.push_back(std::make_unique<StreamPort>(writer, i == 0));
   }
-  switch (kind) {
-    case gate::PortKind::tap: return make_tap_port(std::move(descriptor));
-    case gate::PortKind::datagram: return make_datagram_port(std::move(descriptor));
-    case gate::PortKind::stream: return make_stream_port(std::move(descriptor));
-  }
-  return fail(Errc::unsupported, "unknown kind of port");
+  return result;
 }
 
 }  // namespace shamon

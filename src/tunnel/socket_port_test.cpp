@@ -10,6 +10,15 @@
 namespace shamon {
 namespace {
 
+/// The only driver of a gate with one worker.
+Result<std::unique_ptr<PortDriver>> open_one(gate::PortKind kind, UniqueFd descriptor) {
+  std::vector<UniqueFd> descriptors;
+  descriptors.push_back(std::move(descriptor));
+  auto drivers = open_port(kind, std::move(descriptors), 1);
+  if (!drivers) return pass(drivers);
+  return std::move(drivers->front());
+}
+
 using Outcome = PortDriver::Outcome;
 
 struct Pair {
@@ -40,7 +49,7 @@ TEST(SocketPort, a_stream_gives_whole_frames_however_it_is_cut) {
   append(all, framed(third));
   for (std::size_t piece : {1u, 2u, 3u, 5u, 63u, 64u, 65u, 1000u, 2000u}) {
     Pair pair(SOCK_STREAM);
-    auto port = make_port_driver(gate::PortKind::stream, std::move(pair.ours));
+    auto port = open_one(gate::PortKind::stream, std::move(pair.ours));
     ASSERT_TRUE(port.has_value());
     std::vector<Bytes> frames;
     for (std::size_t at = 0; at < all.size(); at += piece) {
@@ -62,7 +71,7 @@ TEST(SocketPort, a_stream_with_an_impossible_length_is_closed) {
                            {0xffffffff, true}};
   for (Row const& row : kRows) {
     Pair pair(SOCK_STREAM);
-    auto port = make_port_driver(gate::PortKind::stream, std::move(pair.ours));
+    auto port = open_one(gate::PortKind::stream, std::move(pair.ours));
     ASSERT_TRUE(port.has_value());
     Bytes length(4);
     put_u32be(length.data(), row.bytes);
@@ -74,7 +83,7 @@ TEST(SocketPort, a_stream_with_an_impossible_length_is_closed) {
 
 TEST(SocketPort, a_full_stream_keeps_its_framing_and_drops_whole_frames) {
   Pair pair(SOCK_STREAM);
-  auto port = make_port_driver(gate::PortKind::stream, std::move(pair.ours));
+  auto port = open_one(gate::PortKind::stream, std::move(pair.ours));
   ASSERT_TRUE(port.has_value());
   std::size_t accepted = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -106,7 +115,7 @@ TEST(SocketPort, the_end_of_the_other_side_is_noticed) {
   for (int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
     Pair pair(type);
     auto const kind = type == SOCK_STREAM ? gate::PortKind::stream : gate::PortKind::datagram;
-    auto port = make_port_driver(kind, std::move(pair.ours));
+    auto port = open_one(kind, std::move(pair.ours));
     ASSERT_TRUE(port.has_value());
     std::vector<std::uint8_t> buffer(kPortBufferBytes);
     EXPECT_EQ((*port)->receive(buffer).error(), Outcome::busy);
@@ -136,10 +145,10 @@ TEST(SocketPort, a_descriptor_of_another_kind_is_refused) {
     } else {
       fd = std::move(Pair(row.type).ours);
     }
-    EXPECT_FALSE(make_port_driver(row.kind, std::move(fd)).has_value()) << row.name;
+    EXPECT_FALSE(open_one(row.kind, std::move(fd)).has_value()) << row.name;
   }
   Pair pair(SOCK_DGRAM);
-  EXPECT_TRUE(make_port_driver(gate::PortKind::datagram, std::move(pair.ours)).has_value());
+  EXPECT_TRUE(open_one(gate::PortKind::datagram, std::move(pair.ours)).has_value());
 }
 
 }  // namespace

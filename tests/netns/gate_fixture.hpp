@@ -16,7 +16,8 @@ namespace shamon::netns {
 /// Machines a and b, a green domain on each (g1 10.77.0.1, g2 10.77.0.2), one association.
 class GateTest : public ::testing::Test {
  protected:
-  void SetUp() override;
+  void SetUp() override { set_up({}); }
+  void set_up(GateLab::Options const& options);
 
   Machine& a() { return *lab_->a; }
   Machine& b() { return *lab_->b; }

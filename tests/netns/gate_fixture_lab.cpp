@@ -16,9 +16,9 @@
 
 namespace shamon::netns {
 
-void GateTest::SetUp() {
+void GateTest::set_up(GateLab::Options const& options) {
   if (::geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
-  lab_.emplace();
+  lab_.emplace(options);
   lab_->up(kPolicyText);
   ASSERT_DONE(lab_->domain(a(), 1, "g1", "green", "10.77.0.1"));
   ASSERT_DONE(lab_->domain(b(), 1, "g2", "green", "10.77.0.2"));

@@ -20,6 +20,7 @@
 #include "base/encoding.hpp"
 #include "base/ipv4_text.hpp"
 #include "policy/source.hpp"
+#include "tunnel/limits.hpp"
 
 namespace shamon::netns {
 
@@ -58,29 +59,42 @@ MacAddress mac_of(Ipv4 address) {
   return {{0x02, 0x00, byte(24), byte(16), byte(8), byte(0)}};
 }
 
-/// In the caller's network namespace; the device exists as long as its descriptor is open.
-Result<UniqueFd> create_tap(std::string const& name) {
+/// In the caller's network namespace; the device exists as long as a queue of it is open.
+Result<UniqueFd> create_tap(std::string const& name, bool multi_queue) {
   UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
   if (!tap) return fail_errno("open /dev/net/tun");
   ifreq request{};
   if (name.size() >= sizeof request.ifr_name) return fail(Errc::too_large, "TAP name too long");
   std::memcpy(request.ifr_name, name.data(), name.size());
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (multi_queue) request.ifr_flags |= IFF_MULTI_QUEUE;
   if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) return fail_errno("TUNSETIFF " + name);
   return tap;
 }
 
-UniqueFd create_tap_in(std::string const& ns, std::string const& device) {
+/// The queues of one device.
+std::vector<UniqueFd> create_tap_in(std::string const& ns, std::string const& device,
+                                    unsigned queues) {
   UniqueFd const here(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   UniqueFd const there(::open(("/run/netns/" + ns).c_str(), O_RDONLY | O_CLOEXEC));
   must(::setns(there.get(), CLONE_NEWNET) == 0, "setns " + ns);
-  Result<UniqueFd> tap = create_tap(device);
+  std::vector<UniqueFd> made;
+  while (made.size() < queues) {
+    Result<UniqueFd> tap = create_tap(device, queues > 1);
+    if (!tap) break;
+    made.push_back(*std::move(tap));
+  }
   must(::setns(here.get(), CLONE_NEWNET) == 0, "setns back");
-  must(tap.has_value(), "create TAP");
-  return *std::move(tap);
+  must(made.size() == queues, "create TAP");
+  return made;
 }
 
 }  // namespace
+
+std::string ipv6_of(std::string const& vm_address) {
+  Ipv4 const v4 = *parse_ipv4(vm_address);
+  return fmt::format("fd53:4841:{:x}:{:x}::1", v4.bits >> 16, v4.bits & 0xffff);
+}
 
 Ran run(std::string const& command, std::string const& ns, int seconds_max) {
   std::string const line =
@@ -155,9 +169,10 @@ void Machine::start_gate(std::string const& extra) {
   must(::pipe(ready) == 0, "pipe");
   std::string const log = directory + "/" + name + ".log";
   UniqueFd const output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  std::string const command =
-      fmt::format("{}/shamon-gate --listen-udp {}:{} --control {}/{}.gate --ready-fd {} {}",
-                  SHAMON_BIN_DIR, address, kUnderlayPort, directory, name, ready[1], extra);
+  std::string const command = fmt::format(
+      "{}/shamon-gate --listen-udp {} --control {}/{}.gate --workers {} --ready-fd {} {}",
+      SHAMON_BIN_DIR, to_string(Endpoint{*parse_ip(address), kUnderlayPort}), directory, name,
+      workers, ready[1], extra);
   gate_ = Process(spawn(command, ns, output.get()));
   ::close(ready[1]);
   pollfd wait{ready[0], POLLIN, 0};
@@ -236,25 +251,32 @@ LabelId Machine::label_id(std::string const& label) const {
 Status Machine::attach_socket(std::uint32_t port, std::string const& vm, std::string const& label,
                               std::string const& vm_address, MacAddress mac, gate::PortKind kind,
                               UniqueFd descriptor, int mtu) {
+  return attach(port, vm, label, vm_address, mac, kind, {&descriptor, 1}, mtu);
+}
+
+Status Machine::attach(std::uint32_t port, std::string const& vm, std::string const& label,
+                       std::string const& vm_address, MacAddress mac, gate::PortKind kind,
+                       std::span<UniqueFd const> descriptors, int mtu) {
   // label_id() falls back to a known label: the gate must be the one who refuses.
   auto permit = monitor.authorize(
       PortAttach{VmName(vm), label_id(label), PortId(port), *parse_ipv4(vm_address)},
       read_wall_clock());
   if (!permit) return fail(Errc::denied, "port_attach by the host monitor");
   return answer(client_->attach_port(*std::move(permit), kind, LabelName(label), mac,
-                                     static_cast<std::uint16_t>(mtu), std::move(descriptor)));
+                                     static_cast<std::uint16_t>(mtu), descriptors));
 }
 
 Status Machine::attach_domain(std::uint32_t port, std::string const& vm, std::string const& label,
                               std::string const& vm_address, int mtu) {
   std::string const domain = ns.substr(0, ns.rfind('-') + 1) + vm;
-  UniqueFd tap = create_tap_in(domain, "vm0");
+  std::vector<UniqueFd> const tap = create_tap_in(domain, "vm0", workers);
   MacAddress const mac = mac_of(*parse_ipv4(vm_address));
   must_run("ip -n " + domain + " link set lo up");
   must_run("ip -n " + domain + " link set vm0 address " + to_string(mac) + " mtu " +
            std::to_string(mtu) + " up");
   must_run("ip -n " + domain + " addr add " + vm_address + "/16 dev vm0");
-  return attach_socket(port, vm, label, vm_address, mac, gate::PortKind::tap, std::move(tap), mtu);
+  must_run("ip -n " + domain + " addr add " + ipv6_of(vm_address) + "/32 dev vm0 nodad");
+  return attach(port, vm, label, vm_address, mac, gate::PortKind::tap, tap, mtu);
 }
 
 Status Machine::open(std::uint32_t id, std::string const& label, AssociationSpec spec,
@@ -328,7 +350,7 @@ bool Machine::audited(Hook hook, Verdict verdict,
   });
 }
 
-GateLab::GateLab(int mtu) {
+GateLab::GateLab(Options const& options) : options_(options) {
   std::array<char, 32> pattern{"/tmp/shamon-gate-XXXXXX"};
   must(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
   directory = pattern.data();
@@ -340,13 +362,16 @@ GateLab::GateLab(int mtu) {
     must_run("ip -n " + ns + " link set lo up");
   }
   must_run("ip -n " + ns_a + " link add up0 type veth peer name up0 netns " + ns_b);
-  std::string const set = " link set up0 up mtu " + std::to_string(mtu);
-  must_run("ip -n " + ns_a + " addr add 192.0.2.1/30 dev up0");
-  must_run("ip -n " + ns_b + " addr add 192.0.2.2/30 dev up0");
+  std::string const set = " link set up0 up mtu " + std::to_string(options.mtu);
+  std::string const network = options.ipv6 ? "2001:db8::" : "192.0.2.";
+  std::string const rest = options.ipv6 ? "/64 dev up0 nodad" : "/30 dev up0";
+  must_run("ip -n " + ns_a + " addr add " + network + "1" + rest);
+  must_run("ip -n " + ns_b + " addr add " + network + "2" + rest);
   must_run("ip -n " + ns_a + set);
   must_run("ip -n " + ns_b + set);
-  a = std::make_unique<Machine>("a", ns_a, "192.0.2.1", directory);
-  b = std::make_unique<Machine>("b", ns_b, "192.0.2.2", directory);
+  a = std::make_unique<Machine>("a", ns_a, network + "1", directory);
+  b = std::make_unique<Machine>("b", ns_b, network + "2", directory);
+  a->workers = b->workers = options.workers;
 }
 
 GateLab::~GateLab() {
@@ -373,9 +398,11 @@ Status GateLab::open_pair(std::uint32_t id, std::string const& label, bool repla
   auto const a_to_b = std::span<const std::uint8_t, 72>(keys).first<36>();
   auto const b_to_a = std::span<const std::uint8_t, 72>(keys).last<36>();
   AssociationSpec spec;
-  spec.peer = {*parse_ipv4(b->address), kUnderlayPort};
-  spec.spi_out = Spi(0x1000 + id);
-  spec.spi_in = Spi(0x2000 + id);
+  spec.peer = {*parse_ip(b->address), kUnderlayPort};
+  spec.spi_out = Spi(0x10000 + id * kLanesMax);
+  spec.spi_in = Spi(0x20000 + id * kLanesMax);
+  spec.lanes = std::max(a->workers, b->workers);
+  spec.extended_sequence = options_.extended_sequence;
   spec.peer_name = HostName(b->name);
   spec.label = LabelName(label);
   spec.revision = a->policy->revision();
@@ -386,7 +413,7 @@ Status GateLab::open_pair(std::uint32_t id, std::string const& label, bool repla
   shown_keys.push_back({spec.spi_out.value(), to_hex(a_to_b)});
   shown_keys.push_back({spec.spi_in.value(), to_hex(b_to_a)});
   std::swap(spec.spi_in, spec.spi_out);
-  spec.peer.address = *parse_ipv4(a->address);
+  spec.peer.address = *parse_ip(a->address);
   spec.peer_name = HostName(a->name);
   spec.revision = b->policy->revision();
   if (wrong_key) keys[0] ^= 1;

@@ -29,6 +29,9 @@ struct Ran {
 /// Runs a shell command; with `ns` inside that namespace. Ends it after `seconds_max`.
 Ran run(std::string const& command, std::string const& ns = {}, int seconds_max = 20);
 
+/// The IPv6 address in a VM's prefix that its domain has.
+std::string ipv6_of(std::string const& vm_address);
+
 /// A process of ours, ended with the object.
 class Process {
  public:
@@ -76,6 +79,9 @@ class Machine {
   Status attach_socket(std::uint32_t port, std::string const& vm, std::string const& label,
                        std::string const& address, MacAddress mac, gate::PortKind kind,
                        UniqueFd descriptor, int mtu = 1420);
+  Status attach(std::uint32_t port, std::string const& vm, std::string const& label,
+                std::string const& address, MacAddress mac, gate::PortKind kind,
+                std::span<UniqueFd const> descriptors, int mtu);
   Status open(std::uint32_t id, std::string const& label, AssociationSpec spec,
               AssociationKeys keys);
   Status close(std::uint32_t id, std::string const& label,
@@ -102,6 +108,7 @@ class Machine {
   }
 
   std::string name, ns, address, directory;
+  unsigned workers = 1;  ///< of the gate; a domain's TAP has as many queues
   std::vector<GateClient::Event> events;
   bool gone = false;  ///< the control connection ended
   Monitor monitor;
@@ -116,8 +123,15 @@ class Machine {
 
 class GateLab {
  public:
-  /// Makes the namespaces and the veth. `mtu`: of the underlay.
-  explicit GateLab(int mtu = 1500);
+  struct Options {
+    int mtu = 1500;        ///< of the underlay
+    unsigned workers = 1;  ///< of each gate
+    bool ipv6 = false;     ///< the underlay is 2001:db8::/64
+    bool extended_sequence = false;
+  };
+  /// Makes the namespaces and the veth.
+  explicit GateLab(int mtu = 1500) : GateLab(Options{.mtu = mtu}) {}
+  explicit GateLab(Options const& options);
   ~GateLab();
   GateLab(GateLab const&) = delete;
   GateLab& operator=(GateLab const&) = delete;
@@ -144,6 +158,7 @@ class GateLab {
   std::vector<Shown> shown_keys;
 
  private:
+  Options options_;
   std::string prefix_;
   std::vector<std::string> namespaces_;
 };

@@ -287,7 +287,7 @@ TEST_F(GateTest, a_second_client_is_turned_away) {
 
 TEST_F(GateTest, commands_the_monitor_does_not_permit_are_refused_with_their_reason) {
   AssociationSpec spec;
-  spec.peer = {*parse_ipv4("192.0.2.2"), 4500};
+  spec.peer = {*parse_ip("192.0.2.2"), 4500};
   spec.spi_in = Spi(0x9001);
   spec.spi_out = Spi(0x9002);
   spec.peer_name = HostName("b");
@@ -306,7 +306,7 @@ TEST_F(GateTest, commands_the_monitor_does_not_permit_are_refused_with_their_rea
       {"older revision", [](auto& s) { s.revision = Revision(0); }, Errc::stale},
       {"newer revision", [](auto& s) { s.revision = Revision(2); }, Errc::stale},
       {"reserved SPI", [](auto& s) { s.spi_in = Spi(255); }, Errc::invalid},
-      {"SPI in use", [](auto& s) { s.spi_in = Spi(0x2001); }, Errc::conflict},
+      {"SPI in use", [](auto& s) { s.spi_in = Spi(0x20010); }, Errc::conflict},
       {"pair in use", [](auto& s) { s.label = LabelName("green"); }, Errc::conflict},
   };
   std::array<std::uint8_t, 36> const one{1}, two{2};
@@ -344,7 +344,7 @@ TEST_F(GateTest, a_rekey_under_load_loses_no_packet) {
 TEST_F(GateTest, an_association_asks_for_a_rekey_at_its_soft_bound_and_ends_at_the_hard_one) {
   ASSERT_DONE(a().close(1, "green"));
   AssociationSpec spec;
-  spec.peer = {*parse_ipv4("192.0.2.2"), 4500};
+  spec.peer = {*parse_ip("192.0.2.2"), 4500};
   spec.spi_in = Spi(0x9001);
   spec.spi_out = Spi(0x9002);
   spec.peer_name = HostName("b");
@@ -414,12 +414,14 @@ TEST_F(GateTest, a_hypervisors_socket_port_speaks_arp_and_ipv4_with_a_domain) {
       return answer;
     };
     Ipv4 const source = *parse_ipv4(address), target = *parse_ipv4("10.77.0.2");
-    ArpFrame arp =
-        make_arp_reply({MacAddress{{255, 255, 255, 255, 255, 255}}, target, source}, kMac);
-    arp[21] = 1;  // a request
-    put_u32be(&arp[38], target.bits);
-    Bytes const reply = exchange(Bytes(arp.begin(), arp.end()));
-    ASSERT_EQ(reply.size(), kArpFrameBytes);
+    constexpr MacAddress kEveryone{{255, 255, 255, 255, 255, 255}};
+    ArpReply arp = make_arp_reply({kEveryone, target, source}, kMac);
+    arp[7] = 1;  // a request
+    auto const arp_header = make_ethernet_header(kEveryone, kMac, kEtherTypeArp);
+    Bytes request(arp_header.begin(), arp_header.end());
+    append(request, arp);
+    Bytes const reply = exchange(request);
+    ASSERT_EQ(reply.size(), request.size());
     EXPECT_EQ(get_u16be(&reply[20]), 2u);
     EXPECT_EQ(Ipv4{get_u32be(&reply[28])}, target);
 

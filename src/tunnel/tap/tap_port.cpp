@@ -1,29 +1,18 @@
 #include "tunnel/tap/tap_port.hpp"
 
 #include <cerrno>
-#include <cstring>
 
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace shamon {
 
 namespace {
 
-// Newer than Debian 12's kernel headers: super-packets of UDP over IPv4 (Linux 6.2).
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#define TUN_F_USO6 0x40
-#endif
-
 class TapPort final : public PortDriver {
  public:
-  explicit TapPort(UniqueFd descriptor) noexcept : fd_(std::move(descriptor)) {}
+  TapPort(UniqueFd queue, bool receives) noexcept : fd_(std::move(queue)), receives_(receives) {}
 
-  int fd() const noexcept override { return fd_.get(); }
+  int fd() const noexcept override { return receives_ ? fd_.get() : -1; }
   bool offloads() const noexcept override { return true; }
 
   tl::expected<Frame, Outcome> receive(std::span<std::uint8_t> buffer) noexcept override {
@@ -50,31 +39,13 @@ class TapPort final : public PortDriver {
 
  private:
   UniqueFd fd_;
+  bool receives_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<PortDriver>> make_tap_port(UniqueFd descriptor) {
-  ifreq request{};
-  if (::ioctl(descriptor.get(), TUNGETIFF, &request) != 0) {
-    return fail(Errc::invalid, "not an attached TAP");
-  }
-  short const wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  if ((request.ifr_flags & wanted) != wanted) {
-    return fail(Errc::invalid, "not a TAP with virtio-net headers and without packet information");
-  }
-  int vnet_bytes = 0;
-  if (::ioctl(descriptor.get(), TUNGETVNETHDRSZ, &vnet_bytes) != 0 ||
-      vnet_bytes != static_cast<int>(kVnetHeaderBytes)) {
-    return fail(Errc::invalid, "the TAP's virtio-net header has another size");
-  }
-  unsigned long const tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN;
-  // Both USO flags stand or fall together in the kernel. Without them UDP comes packet by packet.
-  if (::ioctl(descriptor.get(), TUNSETOFFLOAD, tcp | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6) != 0 &&
-      ::ioctl(descriptor.get(), TUNSETOFFLOAD, tcp) != 0) {
-    return fail_errno("TUNSETOFFLOAD");
-  }
-  return std::make_unique<TapPort>(std::move(descriptor));
+std::unique_ptr<PortDriver> make_tap_port(UniqueFd queue, bool receives) {
+  return std::make_unique<TapPort>(std::move(queue), receives);
 }
 
 }  // namespace shamon

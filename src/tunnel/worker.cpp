@@ -1,0 +1,231 @@
+#include "tunnel/worker.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.hpp"
+#include "tunnel/gate_statistics.hpp"
+
+namespace shamon {
+
+namespace {
+
+constexpr std::uint64_t kUnderlayTag = 1, kBellTag = 2;
+
+/// The control side's decisions are the same in every worker; only the first one tells them.
+bool is_flow(AuditRecord const& record) noexcept {
+  return record.hook == Hook::flow_in || record.hook == Hook::flow_out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(WorkerPlace place, Underlay underlay,
+                                               std::uint16_t tunnel_mtu, bool copy_dscp,
+                                               std::function<void(WorkerNotice const&)> notify) {
+  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return fail_errno("epoll_create1");
+  UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell) return fail_errno("eventfd");
+  std::unique_ptr<Worker> worker(new Worker(place, std::move(underlay), tunnel_mtu,
+                                            std::move(notify), std::move(epoll), std::move(bell)));
+  worker->forwarder_.copy_dscp(copy_dscp);
+  Status watched = worker->watch(worker->underlay_.fd(), kUnderlayTag, EPOLLIN, true);
+  if (watched) watched = worker->watch(worker->bell_.get(), kBellTag, EPOLLIN, true);
+  if (!watched) return pass(watched);
+  return worker;
+}
+
+Worker::Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
+               std::function<void(WorkerNotice const&)> notify, UniqueFd epoll, UniqueFd bell)
+    : place_(place),
+      underlay_(std::move(underlay)),
+      notify_(std::move(notify)),
+      epoll_(std::move(epoll)),
+      bell_(std::move(bell)),
+      trail_([this](gate::Audit const& audit) { notify_(audit); }),
+      monitor_([this](AuditRecord const& record) {
+        if (place_.index != 0 && !is_flow(record)) return;
+        trail_.record(record, monitor_.policy(), read_monotonic_clock());
+      }),
+      associations_(place),
+      forwarder_(monitor_, trail_, ports_, associations_, routes_,
+                 {[this](Endpoint const& peer, Underlay::Run const& run) {
+                    return underlay_.send(peer, run);
+                  },
+                  [this](HostName const& peer, LabelName const& label, PathId path, Instant now) {
+                    want_association(peer, label, path, now);
+                  },
+                  [this](Port& port) { lose_port(port); }, &read_wall_clock}),
+      port_buffer_(kPortBufferBytes) {
+  forwarder_.set_tunnel_mtu(tunnel_mtu);
+}
+
+Worker::~Worker() {
+  if (!thread_.joinable()) return;
+  run([this] { ended_ = true; });
+  thread_.join();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    // A loop that cannot wait any more would spin; without it nothing passes, which is safe.
+    while (!ended_ && turn([](std::uint64_t, std::uint32_t) {})) {
+    }
+  });
+  // A thread makes system calls of its own when it begins; the filter may come only after them.
+  run([] {});
+}
+
+void Worker::run(std::function<void()> const& task) {
+  if (!thread_.joinable()) return task();
+  std::latch done(1);
+  task_ = &task;
+  done_ = &done;
+  // The bell is a release, its reading an acquire: the worker sees what stands above.
+  std::uint64_t const one = 1;
+  while (::write(bell_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  }
+  done.wait();
+}
+
+Status Worker::watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll_.get(), fresh ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0) {
+    return fail_errno("epoll_ctl");
+  }
+  return {};
+}
+
+Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& other) {
+  std::array<epoll_event, 64> events{};
+  int const wait_ms = static_cast<int>(kTick.count());
+  int const count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms);
+  if (count < 0 && errno != EINTR) return fail_errno("epoll_wait");
+  for (int i = 0; i < count; ++i) {
+    std::uint64_t const tag = events[i].data.u64;
+    if (tag > kBellTag && tag < kPortTag) {
+      other(tag, events[i].events);
+    } else {
+      dispatch(tag, events[i].events);
+    }
+  }
+  Instant const now = read_monotonic_clock();
+  if (now >= next_tick_) tick(now);
+  return {};
+}
+
+void Worker::dispatch(std::uint64_t tag, std::uint32_t events) {
+  if (tag == kUnderlayTag) return underlay_turn();
+  if (tag == kBellTag) {
+    std::uint64_t rings = 0;
+    if (::read(bell_.get(), &rings, sizeof rings) < 0) return;
+    (*task_)();
+    return done_->count_down();
+  }
+  // The port may have gone in this very round; then there is nothing to do.
+  if (Port* const port = ports_.find(PortId(static_cast<std::uint32_t>(tag)))) {
+    port_turn(*port, events);
+  }
+}
+
+void Worker::port_turn(Port& port, std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0 && port.driver->flush() == PortDriver::Outcome::closed) {
+    return lose_port(port);
+  }
+  bool closed = false;
+  Instant now = read_monotonic_clock();
+  for (std::size_t i = 0; i < kPortFramesPerTurn; ++i) {
+    auto const frame = port.driver->receive(port_buffer_);
+    if (!frame) {
+      closed = frame.error() == PortDriver::Outcome::closed;
+      break;
+    }
+    now = read_monotonic_clock();
+    forwarder_.from_port(port, *frame, now);
+  }
+  forwarder_.end_of_turn(now);
+  if (closed) return lose_port(port);
+  // Only a stream can have part of a frame left over.
+  std::uint32_t const wanted = port.driver->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if ((events & EPOLLOUT) != 0 || wanted != EPOLLIN) {
+    (void)watch(port.driver->fd(), kPortTag | port.id.value(), wanted, false);
+  }
+}
+
+void Worker::underlay_turn() {
+  std::span<Underlay::Run const> const runs = underlay_.receive();
+  Instant const now = read_monotonic_clock();
+  for (Underlay::Run const& run : runs) forwarder_.from_underlay(run, now);
+  forwarder_.end_of_turn(now);
+  watch_writers();
+}
+
+/// A stream that took part of a frame is flushed when it can take more; with the tick this also
+/// finds what another worker left.
+void Worker::watch_writers() {
+  ports_.for_each([this](Port& port) {
+    if (port.driver->fd() < 0 || !port.driver->wants_write()) return;
+    (void)watch(port.driver->fd(), kPortTag | port.id.value(), EPOLLIN | EPOLLOUT, false);
+  });
+}
+
+void Worker::tick(Instant now) {
+  next_tick_ = now + kTick;
+  watch_writers();
+  for (AssociationId id : associations_.ids()) {
+    Association& association = *associations_.find(id);
+    if (association.outlived(now)) {
+      notify_(AssociationDue{id, gate::CloseReason::rekeyed});
+    } else if (association.expired(now)) {
+      notify_(AssociationDue{id, gate::CloseReason::expired});
+    } else if (association.take_rekey_wish(now)) {
+      gate::RekeyWanted wanted;
+      wanted.association = id.value();
+      wanted.peer = to_name(association.spec().peer_name.value());
+      wanted.label = to_name(association.spec().label.value());
+      notify_(wanted);
+    }
+  }
+  if (now < next_tell_) return;
+  next_tell_ = now + kAuditFold;
+  forwarder_.tell_repeats(now);
+}
+
+/// The gate takes it from every worker; until then nothing of it is looked at here.
+void Worker::lose_port(Port& port) {
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port.driver->fd(), nullptr);
+  notify_(PortGone{port.id});
+}
+
+void Worker::want_association(HostName const& peer, LabelName const& label, PathId path,
+                              Instant now) {
+  auto const found = wanted_.find(path.value());
+  if (found != wanted_.end() && now - found->second < kWantedInterval) return;
+  if (wanted_.size() >= kWantedMax) {
+    std::erase_if(wanted_, [&](auto const& e) { return now - e.second >= kWantedInterval; });
+    if (wanted_.size() >= kWantedMax) return;
+  }
+  wanted_[path.value()] = now;
+  gate::AssociationWanted message;
+  message.peer = to_name(peer.value());
+  message.label = to_name(label.value());
+  notify_(message);
+}
+
+LabelId Worker::label_id(LabelName const& label) const {
+  return monitor_.policy().find_label(label).value_or(kNoLabel);
+}
+
+Counters Worker::unowned() noexcept {
+  Counters sum = closed_;
+  sum += forwarder_.stray();
+  return sum;
+}
+
+}  // namespace shamon

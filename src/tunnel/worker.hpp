@@ -1,0 +1,104 @@
+// One core's share of the gate: a whole packet path with tables of its own, in a thread of its own.
+// Workers share nothing but the sockets' kernel side, so no line of the packet path takes a lock;
+// the gate tells every change to each of them (gate.hpp).
+#pragma once
+
+#include <functional>
+#include <latch>
+#include <thread>
+#include <variant>
+
+#include "monitor/monitor.hpp"
+#include "tunnel/forwarder.hpp"
+#include "tunnel/underlay.hpp"
+
+namespace shamon {
+
+/// What a worker tells the gate by itself.
+struct PortGone {
+  PortId port;
+};
+struct AssociationDue {
+  AssociationId association;
+  gate::CloseReason reason;
+};
+using WorkerNotice =
+    std::variant<gate::Audit, gate::AssociationWanted, gate::RekeyWanted, AssociationDue, PortGone>;
+
+class Worker {
+ public:
+  /// `notify` is called in the worker's thread. Errors: `system`.
+  static Result<std::unique_ptr<Worker>> create(WorkerPlace place, Underlay underlay,
+                                                std::uint16_t tunnel_mtu, bool copy_dscp,
+                                                std::function<void(WorkerNotice const&)> notify);
+  Worker(Worker const&) = delete;
+  Worker& operator=(Worker const&) = delete;
+  ~Worker();  ///< ends its thread
+
+  /// Runs in a thread of its own until the end. The first worker does not: the gate turns it.
+  void start();
+  /// Runs `task` in the worker's thread and waits for its end.
+  void run(std::function<void()> const& task);
+  /// Waits for something to do, at most kTick, and does it. What is not the worker's own (see
+  /// watch()) goes to `other`. Errors: `system`.
+  Status turn(std::function<void(std::uint64_t tag, std::uint32_t events)> const& other);
+  /// More for turn() to look at; `tag` below kPortTag.
+  Status watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept;
+
+  // What the gate changes; in this worker's thread only. worker_commands.cpp.
+  Status load_policy(std::shared_ptr<CompiledPolicy const> const& policy);
+  Status attach_port(gate::PortAttach const& message, std::unique_ptr<PortDriver> driver);
+  Status detach_port(PortId port);
+  Status open_association(gate::AssociationOpen const& message);
+  /// The counters of what is closed move to closed().
+  Result<AssociationTable::Ended> close_association(AssociationId id);
+  Status set_route(gate::RouteSet const& message);
+  Status drop_route(gate::RouteDrop const& message);
+  void set_lease(Instant until) noexcept { forwarder_.set_lease(until); }
+
+  Monitor& monitor() noexcept { return monitor_; }
+  PortTable& ports() noexcept { return ports_; }
+  AssociationTable& associations() noexcept { return associations_; }
+  /// What has passed, or not, without a port or association that is still here.
+  Counters unowned() noexcept;
+
+  static constexpr std::uint64_t kPortTag = std::uint64_t{1} << 32;  ///< plus the port's id
+
+ private:
+  Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
+         std::function<void(WorkerNotice const&)> notify, UniqueFd epoll, UniqueFd bell);
+
+  void dispatch(std::uint64_t tag, std::uint32_t events);
+  void port_turn(Port& port, std::uint32_t events);
+  void underlay_turn();
+  void watch_writers();
+  void tick(Instant now);
+  void lose_port(Port& port);
+  void want_association(HostName const& peer, LabelName const& label, PathId path, Instant now);
+  void relabel();
+  LabelId label_id(LabelName const& label) const;
+
+  WorkerPlace place_;
+  Underlay underlay_;
+  std::function<void(WorkerNotice const&)> notify_;
+  UniqueFd epoll_;
+  UniqueFd bell_;  ///< rung when a task waits
+  std::function<void()> const* task_ = nullptr;
+  std::latch* done_ = nullptr;
+  bool ended_ = false;
+
+  AuditTrail trail_;
+  Monitor monitor_;
+  PortTable ports_;
+  AssociationTable associations_;
+  RouteTable routes_;
+  Forwarder forwarder_;
+  Counters closed_;                                    ///< of ports and associations that are gone
+  std::unordered_map<std::uint32_t, Instant> wanted_;  ///< by PathId: when it was asked last
+  std::vector<std::uint8_t> port_buffer_;
+  Instant next_tick_;
+  Instant next_tell_;
+  std::thread thread_;  ///< last: it ends before what it uses
+};
+
+}  // namespace shamon
