@@ -23,7 +23,11 @@ constexpr Row kRows[] = {
 
 class GateWorkersTest : public GateTest, public ::testing::WithParamInterface<Row> {
  protected:
-  void SetUp() override { set_up(GetParam().options); }
+  void SetUp() override {
+    set_up(GetParam().options);
+    // The underlay's own neighbour discovery may take a second.
+    ASSERT_TRUE(eventually([&] { return ping("g1", "10.77.0.2"); }, 5000));
+  }
   /// A shell command line in that VM's namespace.
   Ran in(std::string const& vm, std::string const& line, int seconds_max = 20) {
     return run("sh -c '" + line + "'", lab_->domain_ns(vm), seconds_max);
@@ -57,7 +61,8 @@ TEST_P(GateWorkersTest, many_streams_arrive_byte_for_byte) {
     auto const alike = [&] {
       return run("sh -c 'sha256sum " + file + "* | cut -c1-64 | sort | uniq -c'");
     };
-    EXPECT_TRUE(eventually([&] { return alike().output.find("      9 ") == 0; })) << alike().output;
+    EXPECT_TRUE(eventually([&] { return alike().output.find("      9 ") == 0; }, 15000))
+        << alike().output;
   }
   gate::Statistics const at_b = b().statistics();
   EXPECT_EQ(at_b.dropped_replay, 0u);
