@@ -45,8 +45,14 @@ class PortTable {
   Result<Port*> attach(Permit<PortAttach>&& permit, PortSpec const& spec,
                        std::unique_ptr<PortDriver> driver);
   bool detach(PortId id) noexcept;
-  Port* find(PortId id) noexcept;
-  Port* find(Ipv4 address) noexcept;
+  Port* find(PortId id) noexcept {
+    auto const found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second.get();
+  }
+  Port* find(Ipv4 address) noexcept {
+    auto const found = by_address_.find(address.bits);
+    return found == by_address_.end() ? nullptr : found->second;
+  }
   template <class F>
   void for_each(F&& f) {
     for (auto& [id, port] : by_id_) f(*port);

@@ -39,14 +39,4 @@ bool PortTable::detach(PortId id) noexcept {
   return true;
 }
 
-Port* PortTable::find(PortId id) noexcept {
-  auto const found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : found->second.get();
-}
-
-Port* PortTable::find(Ipv4 address) noexcept {
-  auto const found = by_address_.find(address.bits);
-  return found == by_address_.end() ? nullptr : found->second;
-}
-
 }  // namespace shamon
