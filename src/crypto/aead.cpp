@@ -8,9 +8,8 @@ struct AeadKey::State {
   std::unique_ptr<AeadCipher> cipher;
 };
 
-Result<AeadKey> AeadKey::create(Secret<kAeadKeyBytes> const& key,
-                                std::span<const std::uint8_t, kAeadSaltBytes> salt) {
-  auto cipher = create_aead_cipher(preferred_aead_engine(), key, salt);
+Result<AeadKey> AeadKey::create(AeadAlgorithm algorithm, std::span<const std::uint8_t> material) {
+  auto cipher = create_aead_cipher(preferred_aead_engine(), algorithm, material);
   if (!cipher) return pass(cipher);
   return AeadKey(std::make_unique<State>(State{std::move(*cipher)}));
 }

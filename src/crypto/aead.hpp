@@ -1,4 +1,4 @@
-// AES-256-GCM as ESP uses it (RFC 4106): 32-byte key, 4-byte salt, 8-byte explicit IV, 16-byte ICV.
+// Authenticated encryption as ESP uses it: AES-GCM (RFC 4106) and ChaCha20-Poly1305 (RFC 7634).
 #pragma once
 
 #include <cstdint>
@@ -6,20 +6,16 @@
 #include <span>
 
 #include "base/result.hpp"
-#include "base/secret.hpp"
+#include "crypto/aead_algorithm.hpp"
 
 namespace shamon {
-
-inline constexpr std::size_t kAeadKeyBytes = 32;
-inline constexpr std::size_t kAeadSaltBytes = 4;
-inline constexpr std::size_t kAeadIvBytes = 8;
-inline constexpr std::size_t kAeadTagBytes = 16;
 
 /// One packet of a batch. `data` is encrypted or decrypted in place; `tag` is written by seal and
 /// read by open; `ok` is set by open.
 struct AeadJob {
-  std::span<const std::uint8_t> aad;  ///< 8 bytes: SPI ‖ sequence number
-  std::span<const std::uint8_t> iv;   ///< 8 bytes, unique per key
+  /// 8 bytes: SPI ‖ sequence number; 12 with extended ones: SPI ‖ high ‖ low (RFC 4106 §5).
+  std::span<const std::uint8_t> aad;
+  std::span<const std::uint8_t> iv;  ///< 8 bytes, unique per key
   std::span<std::uint8_t> data;
   std::span<std::uint8_t> tag;  ///< 16 bytes
   bool ok = false;
@@ -28,8 +24,9 @@ struct AeadJob {
 /// An expanded key. Uses intel-ipsec-mb where the processor has AES-NI, OpenSSL elsewhere.
 class AeadKey {
  public:
-  static Result<AeadKey> create(Secret<kAeadKeyBytes> const& key,
-                                std::span<const std::uint8_t, kAeadSaltBytes> salt);
+  /// `material` is key ‖ salt, aead_material_bytes(algorithm) of it. Errors: `invalid` for any
+  /// other length, `crypto`.
+  static Result<AeadKey> create(AeadAlgorithm algorithm, std::span<const std::uint8_t> material);
   AeadKey(AeadKey&&) noexcept;
   AeadKey& operator=(AeadKey&&) noexcept;
   ~AeadKey();  ///< wipes the schedule

@@ -1,4 +1,4 @@
-// The two ways AES-256-GCM is computed. For crypto/ only; a test forces either.
+// The two ways an AEAD is computed. For crypto/ only; a test forces either.
 #pragma once
 
 #include "crypto/aead.hpp"
@@ -21,9 +21,9 @@ class AeadCipher {
   virtual void open(std::span<AeadJob> batch) noexcept = 0;
 };
 
-/// Errors: `unsupported` if the engine is not available, `crypto`.
-Result<std::unique_ptr<AeadCipher>> create_aead_cipher(
-    AeadEngine engine, Secret<kAeadKeyBytes> const& key,
-    std::span<const std::uint8_t, kAeadSaltBytes> salt);
+/// Errors: `unsupported` if the engine is not available, `invalid` for material (key ‖ salt) of
+/// another length than the algorithm's, `crypto`.
+Result<std::unique_ptr<AeadCipher>> create_aead_cipher(AeadEngine engine, AeadAlgorithm algorithm,
+                                                       std::span<const std::uint8_t> material);
 
 }  // namespace shamon
