@@ -49,6 +49,13 @@ void read_times(TomlTable& root, AuthorityConfig& out) {
   }
 }
 
+std::vector<AeadAlgorithm> read_ciphers(TomlTable& table) {
+  auto ciphers = parse_aead_algorithms(table.strings_or("esp_ciphers", to_names(kAeadAlgorithms)));
+  if (ciphers) return *std::move(ciphers);
+  table.complain("esp_ciphers", ciphers.error().message);
+  return {};
+}
+
 Result<AuthorityConfig> read_config(TomlTable& root, std::string const& folder) {
   AuthorityConfig out;
   out.coalition = CoalitionName(root.string("coalition"));
@@ -84,6 +91,7 @@ Result<AuthorityConfig> read_config(TomlTable& root, std::string const& folder) 
   out.require_ima = root.boolean_or("require_ima", false);
   out.check_ima_files = root.boolean_or("check_ima_files", false);
   read_times(root, out);
+  out.ciphers = read_ciphers(root);
   if (auto ok = root.finish(); !ok) return pass(ok);
   return out;
 }
@@ -133,6 +141,7 @@ Result<AuthorityOptions> make_options(AuthorityConfig const& config) {
   out.challenge_timeout = config.challenge_timeout;
   out.unreachable_after = config.unreachable_after;
   out.membership = config.membership;
+  out.ciphers = config.ciphers;
   out.random = [](std::size_t size) { return random_bytes(size); };
   return out;
 }

@@ -24,6 +24,7 @@ struct AuthorityConfig {
   bool check_ima_files = false;
   Duration heartbeat{}, lease{}, challenge_period{}, challenge_timeout{}, unreachable_after{};
   Duration membership{};
+  std::vector<AeadAlgorithm> ciphers;  ///< for ESP, the preferred first
 };
 
 /// Relative paths are of the file's folder. Errors: `malformed`, every problem with

@@ -28,6 +28,7 @@ TEST(AuthorityConfig, defaults_are_those_of_the_documentation) {
   EXPECT_EQ(config->unreachable_after, std::chrono::seconds(18));
   EXPECT_EQ(config->membership, std::chrono::minutes(10));
   EXPECT_EQ(config->required_components.size(), 2u);
+  EXPECT_EQ(config->ciphers, every_aead_algorithm());
 }
 
 TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
@@ -46,6 +47,9 @@ TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
            Row{good + "pcr_mask = 0\n", "pcr_mask"},
            Row{good + "unreachable_after_ms = 5999\n", "unreachable_after_ms"},
            Row{good + "heartbeat = 1\n", "heartbeat"},
+           Row{good + "esp_ciphers = []\n", "esp_ciphers: must name at least one"},
+           Row{good + "esp_ciphers = ['ENCR_3DES']\n", "'ENCR_3DES' is none of"},
+           Row{good + "esp_ciphers = ['ENCR_AES_GCM_16-128', 'ENCR_AES_GCM_16-128']\n", "twice"},
            Row{"coalition = 'a b'\n", "coalition"},
            Row{"x = \n", "a.toml:1:"},
        }) {
@@ -54,6 +58,19 @@ TEST(AuthorityConfig, names_the_place_of_what_is_wrong) {
     EXPECT_NE(config.error().message.find(row.expected), std::string::npos)
         << row.text << config.error().message;
   }
+}
+
+TEST(AuthorityConfig, ciphers_keep_the_order_they_are_written_in) {
+  auto const config = parse_authority_config(
+      "a.toml",
+      fmt::format("{}esp_ciphers = ['ENCR_CHACHA20_POLY1305', 'ENCR_AES_GCM_16-256']\n", kGood));
+  ASSERT_TRUE(config) << config.error().message;
+  std::vector<AeadAlgorithm> const expected = {AeadAlgorithm::encr_chacha20_poly1305,
+                                               AeadAlgorithm::encr_aes_gcm_16_256};
+  EXPECT_EQ(config->ciphers, expected);
+  auto const options = make_options(*config);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->ciphers, expected);
 }
 
 TEST(AuthorityConfig, paths_are_of_its_folder_and_files_are_read) {

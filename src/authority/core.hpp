@@ -23,6 +23,7 @@
 #include "coalition/messages/operator.hpp"
 #include "coalition/messages/registration.hpp"
 #include "coalition/messages/status.hpp"
+#include "crypto/aead_algorithm.hpp"
 #include "crypto/x509.hpp"
 #include "policy/membership.hpp"
 #include "policy/source.hpp"
@@ -42,6 +43,7 @@ struct AuthorityOptions {
   Duration challenge_timeout = std::chrono::seconds(3);  ///< unanswered so long: suspect
   Duration unreachable_after = std::chrono::seconds(9);  ///< unanswered so long: revoked
   Duration membership = std::chrono::minutes(10);        ///< life of a membership certificate
+  std::vector<AeadAlgorithm> ciphers = every_aead_algorithm();  ///< for ESP, the preferred first
   std::function<Bytes(std::size_t)> random;
 };
 

@@ -268,6 +268,7 @@ Answer<JoinAccepted> AuthorityCore::accept(Member& member, JoinRequest const& re
   out.heartbeat_ms = ms(options_.heartbeat);
   out.lease_ms = ms(options_.lease);
   out.challenge_period_ms = ms(options_.challenge_period);
+  out.ciphers = to_names(options_.ciphers);
   for (auto const& [name, other] : members_) {
     HostState const state = other.record.host_state();
     if (state != HostState::active && state != HostState::suspect) continue;

@@ -1,6 +1,9 @@
 #include "coalition/bridge.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "coalition/limits.hpp"
 
@@ -20,6 +23,7 @@ char const* to_string(Reason reason) noexcept {
     case Reason::nonce_bad: return "nonce_bad";
     case Reason::nonce_stale: return "nonce_stale";
     case Reason::spi_bad: return "spi_bad";
+    case Reason::no_common_cipher: return "no_common_cipher";
     case Reason::malformed: return "malformed";
     case Reason::too_large: return "too_large";
     case Reason::out_of_order: return "out_of_order";
@@ -163,6 +167,7 @@ BridgeHello Bridge::own_hello() {
   hello.spi_in = spi_in_;
   hello.nonce = own_nonce_;
   hello.want = config_.want;
+  hello.ciphers = to_names(config_.ciphers);
   return hello;
 }
 
@@ -216,6 +221,13 @@ void Bridge::on_frame(CloseNotice& notice) {
   close(Reason::peer_refused, shortened(notice.why.code + ": " + notice.why.message));
 }
 
+/// What the initiator wants most of all that both may use; the same at both ends.
+std::optional<AeadAlgorithm> Bridge::choose_cipher(BridgeHello const& hello) const {
+  std::vector<AeadAlgorithm> const theirs = known_aead_algorithms(hello.ciphers);
+  return config_.role == BridgeRole::initiator ? choose_aead_algorithm(config_.ciphers, theirs)
+                                               : choose_aead_algorithm(theirs, config_.ciphers);
+}
+
 /// Judges the peer's half of the negotiation; false: refused.
 bool Bridge::take_hello(BridgeHello const& hello) {
   auto no = [this](Reason reason, std::string text) {
@@ -236,6 +248,13 @@ bool Bridge::take_hello(BridgeHello const& hello) {
   if (hello.nonce.size() != kNonceBytes) return no(Reason::nonce_bad, "a nonce has 32 bytes");
   if (!fresh_nonce(hello.nonce)) return no(Reason::nonce_stale, "the nonce was used before");
   if (hello.spi_in < kSpiMin) return no(Reason::spi_bad, "reserved SPI");
+  auto const cipher = choose_cipher(hello);
+  if (!cipher) {
+    return no(Reason::no_common_cipher,
+              fmt::format("the peer would use [{}], we [{}]", fmt::join(hello.ciphers, " "),
+                          fmt::join(to_names(config_.ciphers), " ")));
+  }
+  cipher_ = *cipher;
   spi_out_ = hello.spi_in;
   peer_nonce_ = hello.nonce;
   peer_want_ = hello.want;
@@ -379,30 +398,35 @@ void Bridge::on_frame(Established&) {
 
 void Bridge::open_association(bool replaces) {
   bool const initiator = config_.role == BridgeRole::initiator;
-  Bytes const context = esp_key_context(config_.label, initiator ? spi_in_ : spi_out_,
-                                        initiator ? spi_out_ : spi_in_, config_.policy_revision);
-  auto exported = config_.exporter(kEspExporterLabel, context, 72);
-  if (!exported || exported->size() != 72) {
+  Bytes const context =
+      esp_key_context(config_.label, initiator ? spi_in_ : spi_out_, initiator ? spi_out_ : spi_in_,
+                      config_.policy_revision, cipher_);
+  std::size_t const half_bytes = aead_material_bytes(cipher_);
+  auto exported = config_.exporter(kEspExporterLabel, context, 2 * half_bytes);
+  if (!exported || exported->size() != 2 * half_bytes) {
     return refuse(Reason::exporter_failed, "no keys from the TLS exporter");
   }
   // The first half is for packets from initiator to responder, the second for the other direction.
   std::span<const std::uint8_t> const keys = *exported;
-  auto const forward = keys.first<36>();
-  auto const backward = keys.subspan<36, 36>();
+  auto const forward = keys.first(half_bytes);
+  auto const backward = keys.last(half_bytes);
   OpenAssociation open;
   open.peer = config_.peer;
   open.label = config_.label;
   open.policy_revision = config_.policy_revision;
   open.spi_in = spi_in_;
   open.spi_out = spi_out_;
-  open.key_in = EspKeys(initiator ? backward : forward);
-  open.key_out = EspKeys(initiator ? forward : backward);
+  open.algorithm = cipher_;
+  std::copy_n((initiator ? backward : forward).begin(), half_bytes,
+              open.key_in.expose_mutable().begin());
+  std::copy_n((initiator ? forward : backward).begin(), half_bytes,
+              open.key_out.expose_mutable().begin());
   open.proof = peer_proof_;
   open.replaces = replaces;
   wipe(*exported);
   act(std::move(open));
   record(replaces ? "association_rekeyed" : "association_opened",
-         fmt::format("SPIs {:08x} in, {:08x} out", spi_in_, spi_out_));
+         fmt::format("SPIs {:08x} in, {:08x} out, {}", spi_in_, spi_out_, to_string(cipher_)));
 }
 
 }  // namespace shamon

@@ -1,7 +1,7 @@
 // One association between two hosts, from the TLS handshake to its end: who the peer is, that it is
 // what it should be, the keys, and the same questions again every challenge period. Runs over the
 // frames of one TLS connection; both roles are here. Keys come only from the TLS exporter, with
-// label, SPIs and policy revision as context: ends that disagree cannot decrypt each other.
+// label, SPIs, policy revision and cipher as context: ends that disagree cannot decrypt each other.
 //
 //  state        event                          next         actions
 //  new          handshake (initiator)          greeting     hello
@@ -42,10 +42,12 @@ char const* to_string(BridgeState state) noexcept;
 struct BridgeConfig {
   BridgeRole role = BridgeRole::initiator;
   HostName self;
-  HostName peer;                    ///< whom an initiator wants; a responder learns it
-  LabelName label;                  ///< what an initiator wants; a responder learns it
-  Revision policy_revision;         ///< that we enforce now
-  std::string want = "both";        ///< what we demand: "authority", "direct", "both"
+  HostName peer;              ///< whom an initiator wants; a responder learns it
+  LabelName label;            ///< what an initiator wants; a responder learns it
+  Revision policy_revision;   ///< that we enforce now
+  std::string want = "both";  ///< what we demand: "authority", "direct", "both"
+  /// What the coalition allows and this machine will do, the preferred first.
+  std::vector<AeadAlgorithm> ciphers;
   std::string proof;                ///< our own, to show
   std::uint32_t pcr_mask = 0xffff;  ///< of the quote we make, and demand, for direct evidence
   Duration challenge_period = std::chrono::seconds(3);
@@ -108,6 +110,7 @@ class Bridge {
   void on_frame(BridgeRefused& refused);
   void on_frame(bridge::CloseNotice& notice);
   bool take_hello(BridgeHello const& hello);
+  std::optional<AeadAlgorithm> choose_cipher(BridgeHello const& hello) const;
   BridgeHello own_hello();
   void prove();
   void send_evidence(std::optional<EvidenceMessage> evidence);
@@ -149,6 +152,7 @@ class Bridge {
   Bytes own_nonce_, peer_nonce_;
   std::set<Bytes> seen_nonces_;
   std::string peer_want_, peer_proof_;
+  AeadAlgorithm cipher_{};  ///< of the keys negotiated last
   bridge::Ticket quote_ticket_ = 0, proof_ticket_ = 0, appraisal_ticket_ = 0;
   Revision bound_revision_;  ///< of the first hello: evidence is bound to it
   bool hello_taken_ = false, evidence_sent_ = false, evidence_taken_ = false;

@@ -17,14 +17,15 @@ using Ticket = std::uint64_t;
 
 /// Why a negotiation or an association ended. Closed; the text form is the `code` on the wire.
 enum class Reason : std::uint8_t {
-  peer_name,        ///< the certificate, the hello and who we wanted are not one host
-  label_unknown,    ///< the label is not one of our policy, or we run no VM of it
-  label_mismatch,   ///< the answer is about another label
-  policy_revision,  ///< the two ends do not enforce the same revision
-  want_unknown,     ///< neither "authority" nor "direct" nor "both"
-  nonce_bad,        ///< not 32 bytes
-  nonce_stale,      ///< used before on this connection, or our own sent back
-  spi_bad,          ///< reserved, or already in use on this connection
+  peer_name,         ///< the certificate, the hello and who we wanted are not one host
+  label_unknown,     ///< the label is not one of our policy, or we run no VM of it
+  label_mismatch,    ///< the answer is about another label
+  policy_revision,   ///< the two ends do not enforce the same revision
+  want_unknown,      ///< neither "authority" nor "direct" nor "both"
+  nonce_bad,         ///< not 32 bytes
+  nonce_stale,       ///< used before on this connection, or our own sent back
+  spi_bad,           ///< reserved, or already in use on this connection
+  no_common_cipher,  ///< nothing both ends may use
   malformed,
   too_large,
   out_of_order,   ///< a kind that has no place now
@@ -43,8 +44,8 @@ enum class Reason : std::uint8_t {
 };
 char const* to_string(Reason reason) noexcept;
 
-/// 32 bytes of AES-256 key, then 4 of salt (RFC 4106 §8.1).
-using EspKeys = Secret<36>;
+/// The cipher's key, 4 bytes of salt (RFC 4106 §8.1, RFC 7634 §2), then zeros.
+using EspKeys = Secret<kAeadMaterialBytesMax>;
 
 // Events.
 struct HandshakeDone {
@@ -134,6 +135,7 @@ struct OpenAssociation {
   Revision policy_revision;
   std::uint32_t spi_in = 0;   ///< the peer sends with it
   std::uint32_t spi_out = 0;  ///< we send with it
+  AeadAlgorithm algorithm = AeadAlgorithm::encr_aes_gcm_16_256;
   EspKeys key_in, key_out;
   std::string proof;      ///< what the peer showed: the dependency to record
   bool replaces = false;  ///< a rekey: make before break

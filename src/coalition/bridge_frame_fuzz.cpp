@@ -13,6 +13,7 @@ BridgeConfig config() {
   BridgeConfig out;
   out.role = BridgeRole::responder;
   out.self = HostName("shype2");
+  out.ciphers = every_aead_algorithm();
   out.may_associate = [](HostName const&, LabelName const&) { return true; };
   out.exporter = [](std::string_view, ByteView, std::size_t bytes) -> Result<Bytes> {
     return Bytes(bytes, 1);

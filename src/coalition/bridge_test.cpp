@@ -43,6 +43,7 @@ class End {
     config.policy_revision = Revision(7);
     config.proof = "ear of " + name_;
     config.pcr_mask = kPcrs.mask;
+    config.ciphers = every_aead_algorithm();
     config.may_associate = [](HostName const&, LabelName const& label) {
       return label == LabelName("green");
     };
@@ -268,6 +269,81 @@ TEST_F(BridgeTest, EstablishesWithKeysThatFitCrosswise) {
   EXPECT_FALSE(i.replaces);
 }
 
+constexpr AeadAlgorithm kGcm = AeadAlgorithm::encr_aes_gcm_16_256;
+constexpr AeadAlgorithm kChaCha = AeadAlgorithm::encr_chacha20_poly1305;
+constexpr AeadAlgorithm kSmall = AeadAlgorithm::encr_aes_gcm_16_128;
+
+TEST_F(BridgeTest, TheCipherIsTheFirstOfTheInitiatorsThatTheResponderHasToo) {
+  using List = std::vector<AeadAlgorithm>;
+  struct Row {
+    List initiator, responder;
+    AeadAlgorithm chosen;
+  };
+  Row const rows[] = {
+      {{kGcm, kChaCha, kSmall}, {kGcm, kChaCha, kSmall}, kGcm},
+      {{kChaCha, kGcm}, {kGcm, kChaCha}, kChaCha},
+      {{kGcm, kChaCha}, {kChaCha}, kChaCha},
+      {{kSmall}, {kGcm, kSmall}, kSmall},
+  };
+  for (Row const& row : rows) {
+    End i{BridgeRole::initiator, "shype1", "shype2", secret_};
+    End r{BridgeRole::responder, "shype2", "shype1", secret_};
+    i.config.ciphers = row.initiator;
+    r.config.ciphers = row.responder;
+    std::swap(i, i_);
+    std::swap(r, r_);
+    establish();
+    for (End const* end : {&i_, &r_}) EXPECT_EQ(end->opened.at(0).algorithm, row.chosen);
+    Bytes const key = bytes_of(i_.opened[0].key_in);
+    EXPECT_EQ(key, bytes_of(r_.opened[0].key_out));
+    std::size_t const used = aead_material_bytes(row.chosen);
+    EXPECT_NE(Bytes(key.begin(), key.begin() + used), Bytes(used));
+    EXPECT_EQ(Bytes(key.begin() + used, key.end()), Bytes(key.size() - used)) << "zeros after it";
+  }
+}
+
+TEST_F(BridgeTest, EndsWithoutACommonCipherAreRefusedWithBothLists) {
+  i_.config.ciphers = {kGcm};
+  r_.config.ciphers = {kChaCha, kSmall};
+  shake_hands();
+  settle();
+  expect_refused(Reason::peer_refused, Reason::no_common_cipher);
+  std::string const& text = r_.bridge().reason_text();
+  EXPECT_NE(text.find("[ENCR_AES_GCM_16-256]"), std::string::npos) << text;
+  EXPECT_NE(text.find("[ENCR_CHACHA20_POLY1305 ENCR_AES_GCM_16-128]"), std::string::npos) << text;
+}
+
+TEST_F(BridgeTest, AnEndThatMayUseNoCipherAtAllIsRefused) {
+  r_.config.ciphers = {};
+  shake_hands();
+  settle();
+  expect_refused(Reason::peer_refused, Reason::no_common_cipher);
+}
+
+TEST_F(BridgeTest, EndsThatChoseDifferentCiphersHaveKeysThatDoNotFit) {
+  // TLS keeps the offers whole; if it did not, the keys would still tell.
+  alter_frames<BridgeHello>([](BridgeHello& hello) { hello.ciphers = {to_string(kChaCha)}; });
+  i_.config.want = r_.config.want = "authority";
+  establish();
+  EXPECT_EQ(i_.opened[0].algorithm, kGcm);
+  EXPECT_EQ(r_.opened[0].algorithm, kChaCha);
+  EXPECT_NE(bytes_of(i_.opened[0].key_in), bytes_of(r_.opened[0].key_out));
+  EXPECT_NE(bytes_of(i_.opened[0].key_out), bytes_of(r_.opened[0].key_in));
+}
+
+TEST_F(BridgeTest, ARekeyFromEitherSideEndsAtTheSameCipher) {
+  i_.config.ciphers = {kChaCha, kGcm};
+  r_.config.ciphers = {kGcm, kChaCha};
+  establish();
+  for (End* asks : {&i_, &r_}) {
+    asks->on(RekeyWanted{}, now_, wall_);
+    settle();
+    EXPECT_EQ(i_.opened.back().algorithm, kChaCha);
+    EXPECT_EQ(r_.opened.back().algorithm, kChaCha);
+  }
+  EXPECT_EQ(i_.opened.size(), 3u);
+}
+
 TEST_F(BridgeTest, EndsThatDisagreeAboutTheChannelGetKeysThatDoNotFit) {
   End other{BridgeRole::responder, "shype2", "shype1", Bytes(32, 0x5b)};
   r_.config.exporter = other.config.exporter;
@@ -373,6 +449,9 @@ TEST_F(BridgeTest, AReplyThatDoesNotFitIsRefused) {
       {"a long nonce", [](HelloReply& r) { r.hello.nonce.resize(33); }, Reason::nonce_bad},
       {"a reserved SPI", [](HelloReply& r) { r.hello.spi_in = 255; }, Reason::spi_bad},
       {"an unknown demand", [](HelloReply& r) { r.hello.want = "nothing"; }, Reason::want_unknown},
+      {"no cipher", [](HelloReply& r) { r.hello.ciphers.clear(); }, Reason::no_common_cipher},
+      {"ciphers of another time", [](HelloReply& r) { r.hello.ciphers = {"ENCR_3DES"}; },
+       Reason::no_common_cipher},
   };
   for (ReplyRow const& row : rows) {
     SCOPED_TRACE(row.name);

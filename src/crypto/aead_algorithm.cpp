@@ -37,6 +37,20 @@ std::vector<std::string> to_names(std::span<const AeadAlgorithm> algorithms) {
   return names;
 }
 
+Result<std::vector<AeadAlgorithm>> parse_aead_algorithms(std::span<const std::string> names) {
+  if (names.empty()) return fail(Errc::invalid, "must name at least one cipher");
+  for (std::string const& name : names) {
+    if (parse_aead_algorithm(name)) continue;
+    std::string known;
+    for (AeadAlgorithm algorithm : kAeadAlgorithms)
+      known += std::string(" ") + to_string(algorithm);
+    return fail(Errc::invalid, "'" + name + "' is none of" + known);
+  }
+  std::vector<AeadAlgorithm> algorithms = known_aead_algorithms(names);
+  if (algorithms.size() != names.size()) return fail(Errc::invalid, "names a cipher twice");
+  return algorithms;
+}
+
 std::vector<AeadAlgorithm> known_aead_algorithms(std::span<const std::string> names) {
   std::vector<AeadAlgorithm> known;
   for (std::string const& name : names) {

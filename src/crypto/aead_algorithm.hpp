@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.hpp"
+
 namespace shamon {
 
 inline constexpr std::size_t kAeadKeyBytesMax = 32;
@@ -51,7 +53,9 @@ constexpr std::uint16_t aead_transform_id(AeadAlgorithm algorithm) noexcept {
 
 std::vector<AeadAlgorithm> every_aead_algorithm();
 std::vector<std::string> to_names(std::span<const AeadAlgorithm> algorithms);
-/// Those of the names that are known here, in their order, each once.
+/// A list somebody wrote. Errors: `invalid` for an unknown name, one there twice, an empty list.
+Result<std::vector<AeadAlgorithm>> parse_aead_algorithms(std::span<const std::string> names);
+/// Those of the names that are known here, in their order, each once: for what a peer offers.
 std::vector<AeadAlgorithm> known_aead_algorithms(std::span<const std::string> names);
 /// What `wished` wants most of all that `possible` has too; none: the two have nothing in common.
 std::optional<AeadAlgorithm> choose_aead_algorithm(

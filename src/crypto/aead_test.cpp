@@ -307,6 +307,9 @@ TEST(AeadAlgorithm, is_the_first_wish_that_is_possible) {
   std::vector<std::string> const names = {"ENCR_CAMELLIA_CCM_16", to_string(chacha), to_string(gcm),
                                           to_string(chacha)};
   EXPECT_EQ(known_aead_algorithms(names), (List{chacha, gcm}));
+  EXPECT_FALSE(parse_aead_algorithms(names)) << "an unknown one, and one twice";
+  EXPECT_FALSE(parse_aead_algorithms({}));
+  EXPECT_EQ(*parse_aead_algorithms(to_names(kAeadAlgorithms)), every_aead_algorithm());
   EXPECT_EQ(to_names(List{chacha, gcm}),
             (std::vector<std::string>{"ENCR_CHACHA20_POLY1305", "ENCR_AES_GCM_16-256"}));
 }

@@ -33,6 +33,16 @@ ChallengeMessage ask_from(AppraisalMemory const& memory, std::uint32_t pcr_mask)
   return out;
 }
 
+/// The coalition's ciphers, in its order, as far as this machine will do them.
+std::vector<AeadAlgorithm> ciphers_of(JoinAccepted const& acceptance, HostConfig const& config) {
+  std::vector<AeadAlgorithm> ciphers = known_aead_algorithms(acceptance.ciphers);
+  std::erase_if(ciphers, [&](AeadAlgorithm algorithm) {
+    return std::find(config.ciphers.begin(), config.ciphers.end(), algorithm) ==
+           config.ciphers.end();
+  });
+  return ciphers;
+}
+
 }  // namespace
 
 struct Bridges::Link {
@@ -152,6 +162,7 @@ Bridges::LinkPtr Bridges::add_link(BridgeRole role, std::shared_ptr<FrameConnect
   if (acceptance) {
     config.challenge_period = std::chrono::milliseconds(acceptance->challenge_period_ms);
     config.challenge_timeout = 2 * config.challenge_period;
+    config.ciphers = ciphers_of(*acceptance, parts_.config);
   }
   config.may_associate = [this](HostName const& p, LabelName const& l) {
     return may_associate(p, l);
@@ -362,6 +373,7 @@ void Bridges::open_association(LinkPtr const& link, bridge::OpenAssociation& act
   spec.peer_name = action.peer;
   spec.label = action.label;
   spec.revision = action.policy_revision;
+  spec.algorithm = action.algorithm;
   spec.replaces = action.replaces;
   spec.peer_member = true;    // verify_proof held, or the machine would not be here
   spec.peer_attested = true;  // and so did the evidence, if it was demanded

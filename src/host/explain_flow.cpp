@@ -178,8 +178,8 @@ void argue_machines(Argument& argument, FlowQuestion const& q) {
     argument.remedy("this machine has to hear the authority's heartbeat again",
                     "whoever runs the network between the two, or the authority", "shamon watch");
   }
-  argument.remark(q.association_open
-                      ? "an association for this label is open"
+  argument.remark(!q.association_cipher.empty()
+                      ? "an association for this label is open, " + q.association_cipher
                       : "no association for this label is open: the first packet asks for one");
 }
 

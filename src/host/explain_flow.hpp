@@ -18,7 +18,9 @@ struct FlowQuestion {
   std::string service_text;                    ///< as asked; empty: any
   std::string from_host_state, to_host_state;  ///< member states of the two machines
   bool same_machine = false;
-  bool association_open = false;  ///< for the sender's label, towards the other machine
+  /// The cipher of the association for the sender's label, towards the other machine; empty: none
+  /// is open.
+  std::string association_cipher;
   std::int64_t lease_left_ms = 0;
   PolicyDocument const* document =
       nullptr;  ///< of the policy in force, to quote labels; may be null

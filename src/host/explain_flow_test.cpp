@@ -57,6 +57,14 @@ std::string all(Explanation const& e) {
   return out;
 }
 
+TEST_F(ExplainFlowTest, an_open_association_is_shown_with_its_cipher) {
+  EXPECT_NE(all(explain()).find("no association for this label is open"), std::string::npos);
+  question_.association_cipher = "ENCR_CHACHA20_POLY1305";
+  EXPECT_NE(all(explain()).find("an association for this label is open, ENCR_CHACHA20_POLY1305"),
+            std::string::npos)
+      << all(explain());
+}
+
 TEST_F(ExplainFlowTest, what_is_allowed_names_rule_line_labels_and_revision_and_needs_no_remedy) {
   ask(5432);
   Explanation const e = explain();

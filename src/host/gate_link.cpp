@@ -247,6 +247,7 @@ Result<AssociationId> GateLink::open_association(AssociationSpec spec, Associati
   record.peer = spec.peer_name;
   record.label = spec.label;
   record.revision = spec.revision;
+  record.algorithm = spec.algorithm;
   // The gate replaces the association of the same peer and label itself; here the old one ends too.
   for (auto& [old_id, old] : associations_) {
     if (old.open && old.peer == spec.peer_name && old.label == spec.label) {

@@ -42,6 +42,7 @@ struct AssociationRecord {
   HostName peer;
   LabelName label;
   Revision revision;
+  AeadAlgorithm algorithm = AeadAlgorithm::encr_aes_gcm_16_256;
   bool open = true;
   std::string reason;   ///< why it was closed
   Instant closed_at{};  ///< when the gate confirmed the end

@@ -33,6 +33,13 @@ std::uint64_t read_number(TomlTable& table, std::string const& key, std::uint64_
   return fallback;
 }
 
+std::vector<AeadAlgorithm> read_ciphers(TomlTable& table) {
+  auto ciphers = parse_aead_algorithms(table.strings_or("esp_ciphers", to_names(kAeadAlgorithms)));
+  if (ciphers) return *std::move(ciphers);
+  table.complain("esp_ciphers", ciphers.error().message);
+  return {};
+}
+
 VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   VmSpec vm;
   vm.name = read_name<VmName>(table, "name");
@@ -95,6 +102,7 @@ Result<HostConfig> read_host_config(std::string const& path) {
   if (out.demand != "authority" && out.demand != "direct" && out.demand != "both") {
     host.complain("demand", "must be authority, direct or both");
   }
+  out.ciphers = read_ciphers(host);
   TomlTable tpm = file->table("tpm");
   out.tpm_tcti = tpm.string_or("tcti", "device:/dev/tpmrm0");
   out.event_log_path =

@@ -6,6 +6,7 @@
 
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
+#include "crypto/aead_algorithm.hpp"
 #include "vm/driver.hpp"
 
 namespace shamon {
@@ -27,7 +28,9 @@ struct HostConfig {
   std::string gate_socket;
   std::string swtpm_config;     ///< for the VMs' vTPMs; empty: no EK certificate
   std::string demand = "both";  ///< proof of a peer: "authority", "direct" or "both"
-  std::vector<VmSpec> vms;      ///< started once the policy is in force
+  /// What this machine will do for ESP of all that the coalition allows.
+  std::vector<AeadAlgorithm> ciphers;
+  std::vector<VmSpec> vms;  ///< started once the policy is in force
 };
 
 /// Errors: `malformed`, every problem with file:line:column.

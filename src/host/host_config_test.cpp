@@ -28,6 +28,7 @@ TEST_F(HostConfigFile, says_what_it_leaves_out_by_the_defaults) {
   EXPECT_EQ(config->state_folder, "/var/lib/shamon");
   EXPECT_EQ(config->socket_folder, "/run/shamon");
   EXPECT_EQ(config->demand, "both");
+  EXPECT_EQ(config->ciphers, every_aead_algorithm());
   EXPECT_EQ(config->ima_log_path, "");
   ASSERT_EQ(config->vms.size(), 1u);
   EXPECT_EQ(config->vms[0].kind, "qemu");
@@ -62,6 +63,10 @@ TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {
        "[host]\nname = \"x\"\ncontrol = \"10.0.0.1\"\n" + host.substr(host.find("tunnel")),
        {":3:", "ADDRESS:PORT"}},
       {"a demand nobody knows", "[host]\ndemand = \"some\"\n" + host.substr(7), {":2:", "demand"}},
+      {"a cipher nobody knows",
+       "[host]\nesp_ciphers = [\"ENCR_NULL\"]\n" + host.substr(7),
+       {":2:", "esp_ciphers", "'ENCR_NULL' is none of"}},
+      {"no cipher", "[host]\nesp_ciphers = []\n" + host.substr(7), {":2:", "at least one"}},
       {"a kind nobody drives", host + vm + "kind = \"xen\"\n", {":15:", "qemu or domain"}},
       {"an address of six parts",
        host + "[[vm]]\nname = \"w\"\nlabel = \"g\"\nkind = \"domain\"\n"

@@ -439,7 +439,7 @@ Explanation HostMonitor::explain(std::string const& from, std::string const& to,
     bool const between = question.from && question.to &&
                          (record.peer == question.from->host || record.peer == question.to->host);
     if (record.open && between && record.label == question.from->label)
-      question.association_open = true;
+      question.association_cipher = to_string(record.algorithm);
   }
   return explain_flow(question, monitor_.policy());
 }
@@ -463,6 +463,7 @@ HostStatus HostMonitor::status() const {
     row.peer = record.peer;
     row.label = record.label;
     row.revision = record.revision;
+    row.cipher = to_string(record.algorithm);
     row.state = record.open ? "open" : "closed";
     row.packets_in = record.statistics.packets_in;
     row.packets_out = record.statistics.packets_out;

@@ -34,7 +34,7 @@ struct Inbound {
 class Association {
  public:
   /// Expands the keys and wipes their source. Errors: `crypto`; `invalid` for reserved or unaligned
-  /// SPIs and for fewer lanes than this gate has workers.
+  /// SPIs, for keys that are not the cipher's, and for fewer lanes than this gate has workers.
   static Result<Association> create(AssociationId id, AssociationSpec const& spec,
                                     AssociationKeys&& keys, LabelId label, WorkerPlace place,
                                     Instant now);

@@ -1,5 +1,7 @@
 // Associations are opened, renewed, counted against their bounds, and closed: what commands and the
 // tick do. What packets do is in association_table.cpp.
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 #include "tunnel/association_table.hpp"
@@ -11,16 +13,24 @@ namespace {
 
 /// The key of one lane. Lane 0 has the negotiated key itself, so that an association with one lane
 /// is plain ESP to any other implementation.
-Result<AeadKey> expand(Secret<36> const& material, unsigned lane) {
-  Secret<36> own(material.expose());
+Result<AeadKey> expand(AeadAlgorithm algorithm, Secret<kAeadMaterialBytesMax> const& material,
+                       unsigned lane) {
+  Secret<kAeadMaterialBytesMax> own(material.expose());
+  std::span<std::uint8_t> const all = own.expose_mutable();
+  std::span<std::uint8_t> const used =
+      all.first(std::min(all.size(), aead_material_bytes(algorithm)));
+  auto const rest = all.subspan(used.size());
+  // Who made more key than this cipher takes made it for another cipher.
+  if (std::any_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; })) {
+    return fail(Errc::invalid, "the key material is not the cipher's");
+  }
   if (lane != 0) {
     std::array<std::uint8_t, 12> info{'s', 'h', 'a', 'm', 'o', 'n', ' ', 'l', 'a', 'n', 'e'};
     info.back() = static_cast<std::uint8_t>(lane);
-    Status const derived = hkdf_sha256(material.expose(), {}, info, own.expose_mutable());
+    Status const derived = hkdf_sha256(material.expose(), {}, info, used);
     if (!derived) return pass(derived);
   }
-  Secret<kAeadKeyBytes> const key(own.expose().first<kAeadKeyBytes>());
-  return AeadKey::create(key, own.expose().last<kAeadSaltBytes>());
+  return AeadKey::create(algorithm, used);
 }
 
 unsigned percent(std::uint64_t used, std::uint64_t of) noexcept {
@@ -62,11 +72,11 @@ Result<Association> Association::create(AssociationId id, AssociationSpec const&
   }
   std::vector<Inbound> in;
   for (unsigned lane = place.index; lane < spec.lanes; lane += place.count) {
-    Result<AeadKey> key = expand(used.in, lane);
+    Result<AeadKey> key = expand(spec.algorithm, used.in, lane);
     if (!key) return pass(key);
     in.push_back({Spi(spec.spi_in.value() + lane), *std::move(key)});
   }
-  Result<AeadKey> out = expand(used.out, place.index);
+  Result<AeadKey> out = expand(spec.algorithm, used.out, place.index);
   if (!out) return pass(out);
   AssociationSpec bounded = spec;
   if (bounded.bytes_max == 0 || bounded.bytes_max > kAssociationBytesMax) {

@@ -4,13 +4,15 @@
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
 #include "base/secret.hpp"
+#include "crypto/aead_algorithm.hpp"
 
 namespace shamon {
 
-/// Keys of one SA pair, in the order of this end: 32 bytes of key, 4 of salt each (RFC 4106 §8.1).
+/// Keys of one SA pair, in the order of this end: each the cipher's key ‖ salt (RFC 4106 §8.1, RFC
+/// 7634 §2), then zeros.
 struct AssociationKeys {
-  Secret<36> in;
-  Secret<36> out;
+  Secret<kAeadMaterialBytesMax> in;
+  Secret<kAeadMaterialBytesMax> out;
 };
 
 struct AssociationSpec {
@@ -23,6 +25,7 @@ struct AssociationSpec {
   HostName peer_name;
   LabelName label;
   Revision revision;
+  AeadAlgorithm algorithm = AeadAlgorithm::encr_aes_gcm_16_256;
   bool replaces = false;
   std::uint64_t bytes_max = 0;
   std::uint64_t seconds_max = 0;

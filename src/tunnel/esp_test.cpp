@@ -104,6 +104,9 @@ class AssociationTest : public ::testing::Test {
   static Result<Association> create(AssociationSpec const& s, std::uint8_t in = 1,
                                     std::uint8_t out = 2, WorkerPlace place = {}) {
     std::array<std::uint8_t, 36> key_in{in}, key_out{out};
+    // The salt, at the end, must count too.
+    key_in[aead_material_bytes(s.algorithm) - 1] = key_out[aead_material_bytes(s.algorithm) - 1] =
+        9;
     return Association::create(AssociationId(1), s, {Secret<36>(key_in), Secret<36>(key_out)},
                                LabelId(0), place, Instant{0});
   }
@@ -169,6 +172,52 @@ TEST_F(AssociationTest, what_one_end_seals_the_other_opens_and_only_whole) {
     b->inbound()[0].key.open({&parsed->job, 1});
     EXPECT_FALSE(parsed->job.ok) << at;
   }
+}
+
+TEST_F(AssociationTest, every_cipher_is_understood_by_the_end_that_has_the_same_and_by_no_other) {
+  Bytes const inner = test::make_packet({.payload_bytes = 300});
+  for (AeadAlgorithm ours : kAeadAlgorithms) {
+    AssociationSpec s = spec();
+    s.algorithm = ours;
+    Result<Association> a = create(s);
+    ASSERT_TRUE(a.has_value()) << to_string(ours);
+    Bytes const sealed = seal(*a, inner);
+    for (AeadAlgorithm theirs : kAeadAlgorithms) {
+      AssociationSpec mirrored = mirror(s);
+      mirrored.algorithm = theirs;
+      Result<Association> b = create(mirrored, 2, 1);
+      ASSERT_TRUE(b.has_value()) << to_string(theirs);
+      Bytes datagram = sealed;
+      auto parsed = parse_esp(datagram);
+      ASSERT_TRUE(parsed.has_value());
+      b->inbound()[0].key.open({&parsed->job, 1});
+      EXPECT_EQ(parsed->job.ok, ours == theirs) << to_string(ours) << ", " << to_string(theirs);
+      if (ours != theirs) continue;
+      auto const opened = strip_esp_trailer(parsed->job.data);
+      ASSERT_TRUE(opened.has_value());
+      EXPECT_EQ(to_bytes(*opened), inner);
+    }
+  }
+}
+
+TEST_F(AssociationTest, more_key_than_the_cipher_takes_is_refused) {
+  AssociationSpec s = spec();
+  s.algorithm = AeadAlgorithm::encr_aes_gcm_16_128;
+  for (std::size_t at : {19u, 20u, 35u}) {
+    for (bool outward : {false, true}) {
+      std::array<std::uint8_t, 36> key_in{1}, key_out{2};
+      (outward ? key_out : key_in)[at] = 7;
+      auto const made =
+          Association::create(AssociationId(1), s, {Secret<36>(key_in), Secret<36>(key_out)},
+                              LabelId(0), {}, Instant{0});
+      EXPECT_EQ(made.has_value(), at < 20) << at;
+      if (!made) {
+        EXPECT_EQ(made.error().code, Errc::invalid);
+      }
+    }
+  }
+  s.algorithm = AeadAlgorithm{};
+  EXPECT_FALSE(create(s).has_value()) << "no cipher was named";
 }
 
 TEST_F(AssociationTest, a_run_has_datagrams_of_one_size_but_for_the_last) {

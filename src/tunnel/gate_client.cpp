@@ -170,6 +170,7 @@ Result<std::uint32_t> GateClient::open_association(Permit<AssociationOpen>&& per
   message.seconds_max = spec.seconds_max;
   message.peer_member = spec.peer_member ? 1 : 0;
   message.peer_attested = spec.peer_attested ? 1 : 0;
+  message.algorithm = static_cast<std::uint32_t>(spec.algorithm);
   std::copy_n(material.in.expose().begin(), message.key_in.size(), message.key_in.begin());
   std::copy_n(material.out.expose().begin(), message.key_out.size(), message.key_out.begin());
   Result<std::uint32_t> const sent = state_->send(message);

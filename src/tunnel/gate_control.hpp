@@ -103,12 +103,14 @@ struct AssociationOpen {
   Name peer{};
   Name label{};
   std::uint64_t revision = 0;             ///< policy revision bound into the keys
-  std::array<std::uint8_t, 36> key_in{};  ///< 32 key ‖ 4 salt
+  std::array<std::uint8_t, 36> key_in{};  ///< key ‖ 4 salt, then zeros
   std::array<std::uint8_t, 36> key_out{};
   std::uint64_t bytes_max = 0;    ///< rekey_wanted is sent at 80 % of this, 0: built-in bound
   std::uint64_t seconds_max = 0;  ///< and of this
   std::uint32_t peer_member = 0;  ///< the host monitor verified the proof of acceptance
   std::uint32_t peer_attested = 0;
+  std::uint32_t algorithm = 0;  ///< AeadAlgorithm; 0 is none
+  std::uint32_t reserved = 0;
 };
 struct AssociationClose {
   Header header{Kind::association_close, 0};

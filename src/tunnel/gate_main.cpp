@@ -117,16 +117,21 @@ Result<UniqueFd> open_stop_signal() {
 
 /// Crypto libraries choose their code and read their configuration at first use.
 Status warm_up_crypto() {
-  Secret<kAeadKeyBytes> const key;
-  std::array<std::uint8_t, kAeadSaltBytes> const salt{};
-  Result<AeadKey> made = AeadKey::create(key, salt);
-  if (!made) return pass(made, "crypto");
-  std::array<std::uint8_t, 64> memory{};
-  std::span<std::uint8_t> const all(memory);
-  AeadJob job{all.first(8), all.subspan(8, 8), all.subspan(16, 32), all.last(16), false};
-  made->seal({&job, 1});
-  made->open({&job, 1});
-  return job.ok ? Status{} : Status(fail(Errc::crypto, "AES-GCM self test failed"));
+  std::array<std::uint8_t, kAeadMaterialBytesMax> const material{};
+  for (AeadAlgorithm algorithm : kAeadAlgorithms) {
+    Result<AeadKey> made =
+        AeadKey::create(algorithm, std::span(material).first(aead_material_bytes(algorithm)));
+    if (!made) return pass(made, "crypto");
+    std::array<std::uint8_t, 64> memory{};
+    std::span<std::uint8_t> const all(memory);
+    AeadJob job{all.first(8), all.subspan(8, 8), all.subspan(16, 32), all.last(16), false};
+    made->seal({&job, 1});
+    made->open({&job, 1});
+    if (!job.ok) {
+      return fail(Errc::crypto, std::string(to_string(algorithm)) + ": self test failed");
+    }
+  }
+  return {};
 }
 
 Status run(Options const& options) {

@@ -93,7 +93,10 @@ Status Worker::open_association(gate::AssociationOpen const& message) {
   if (!peer) return pass(peer);
   Result<std::string> const label = valid_label(message.label);
   if (!label) return pass(label);
+  auto const algorithm = to_aead_algorithm(message.algorithm);
+  if (!algorithm) return fail(Errc::unsupported, "the gate does not know the cipher");
   AssociationSpec spec;
+  spec.algorithm = *algorithm;
   spec.peer = {IpAddress(message.peer_address), message.peer_port};
   spec.spi_in = Spi(message.spi_in);
   spec.spi_out = Spi(message.spi_out);

@@ -305,11 +305,15 @@ TEST_F(GateTest, commands_the_monitor_does_not_permit_are_refused_with_their_rea
       {"unknown label", [](auto& s) { s.label = LabelName("blue"); }, Errc::denied},
       {"older revision", [](auto& s) { s.revision = Revision(0); }, Errc::stale},
       {"newer revision", [](auto& s) { s.revision = Revision(2); }, Errc::stale},
+      {"no cipher", [](auto& s) { s.algorithm = AeadAlgorithm{}; }, Errc::unsupported},
+      {"longer keys than the cipher's",
+       [](auto& s) { s.algorithm = AeadAlgorithm::encr_aes_gcm_16_128; }, Errc::invalid},
       {"reserved SPI", [](auto& s) { s.spi_in = Spi(255); }, Errc::invalid},
       {"SPI in use", [](auto& s) { s.spi_in = Spi(0x20010); }, Errc::conflict},
       {"pair in use", [](auto& s) { s.label = LabelName("green"); }, Errc::conflict},
   };
-  std::array<std::uint8_t, 36> const one{1}, two{2};
+  std::array<std::uint8_t, 36> one{1}, two{2};
+  one.back() = two.back() = 3;
   for (Row const& row : rows) {
     AssociationSpec changed = spec;
     row.change(changed);

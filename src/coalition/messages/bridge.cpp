@@ -21,11 +21,15 @@ Bytes bridge_qualifying_data(ByteView peer_nonce, ByteView exporter, LabelName c
 }
 
 Bytes esp_key_context(LabelName const& label, std::uint32_t initiator_spi_in,
-                      std::uint32_t responder_spi_in, Revision policy_revision) {
+                      std::uint32_t responder_spi_in, Revision policy_revision,
+                      AeadAlgorithm algorithm) {
   ByteWriter context;
   context.u16be(static_cast<std::uint16_t>(label.value().size()));
   context.bytes(as_bytes(label.value()));
   context.u32be(initiator_spi_in).u32be(responder_spi_in).u64be(policy_revision.value());
+  // As IKE names a cipher: transform id and the attribute "key length" (RFC 7296 §3.3.2, §3.3.5).
+  context.u16be(aead_transform_id(algorithm));
+  context.u16be(static_cast<std::uint16_t>(8 * aead_key_bytes(algorithm)));
   return std::move(context).take();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "coalition/messages/common.hpp"
+#include "crypto/aead_algorithm.hpp"
 
 namespace shamon {
 
@@ -22,14 +23,15 @@ struct BridgeHello {  ///< initiator: one label per association
   HostName host;
   LabelName label;
   Revision policy_revision;
-  std::uint32_t spi_in = 0;  ///< what the peer shall send with
-  Bytes nonce;               ///< for the peer's quote
-  std::string want;          ///< "authority" | "direct" | "both": what this side demands
+  std::uint32_t spi_in = 0;          ///< what the peer shall send with
+  Bytes nonce;                       ///< for the peer's quote
+  std::string want;                  ///< "authority" | "direct" | "both": what this side demands
+  std::vector<std::string> ciphers;  ///< for ESP, by IANA's names, the preferred first
   static constexpr auto kFields =
       fields(field("host", &BridgeHello::host), field("label", &BridgeHello::label),
              field("policy_revision", &BridgeHello::policy_revision),
              field("spi_in", &BridgeHello::spi_in), field("nonce", &BridgeHello::nonce),
-             field("want", &BridgeHello::want));
+             field("want", &BridgeHello::want), field("ciphers", &BridgeHello::ciphers));
   static constexpr Limits kLimits{.bytes_max = 4096};
 };
 /// Evidence bound to the channel: qualifyingData = SHA-256(peer nonce ‖ TLS exporter ‖ label ‖
@@ -86,9 +88,10 @@ Bytes bridge_qualifying_data(ByteView peer_nonce, ByteView exporter, LabelName c
                              Revision policy_revision);
 inline constexpr std::string_view kBridgeExporterLabel = "EXPORTER-shamon-evidence";
 inline constexpr std::string_view kEspExporterLabel = "EXPORTER-shamon-esp";
-/// Context of the ESP key export: label, both SPIs, revision. Two ends that disagree cannot decrypt
-/// each other.
+/// Context of the ESP key export: label, both SPIs, revision, cipher. Two ends that disagree cannot
+/// decrypt each other.
 Bytes esp_key_context(LabelName const& label, std::uint32_t initiator_spi_in,
-                      std::uint32_t responder_spi_in, Revision policy_revision);
+                      std::uint32_t responder_spi_in, Revision policy_revision,
+                      AeadAlgorithm algorithm);
 
 }  // namespace shamon

@@ -48,6 +48,7 @@ TEST(Corpus, HasAnExampleOfEachFrameAndOfANegotiation) {
   hello.spi_in = 0x2000;
   hello.nonce = Bytes(32, 7);
   hello.want = "both";
+  hello.ciphers = to_names(kAeadAlgorithms);
   BridgeHello rekey = hello;
   rekey.nonce = Bytes(32, 8);
   rekey.spi_in = 0x2001;

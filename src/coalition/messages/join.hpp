@@ -36,6 +36,8 @@ struct JoinAccepted {
   std::vector<std::string> membership_chain;  ///< PEM, leaf first
   std::string proof;                          ///< EAR as JWT
   std::uint64_t heartbeat_ms = 1000, lease_ms = 3000, challenge_period_ms = 3000;
+  /// For ESP, by IANA's names, the preferred first. An authority that does not say so knows one.
+  std::vector<std::string> ciphers = {"ENCR_AES_GCM_16-256"};
   std::vector<MemberEntry> members;
   std::vector<VmEntry> vms;
   std::vector<ReferenceValueMessage> reference_values;  ///< for host and VM evidence
@@ -50,8 +52,8 @@ struct JoinAccepted {
       field("proof", &JoinAccepted::proof), field("heartbeat_ms", &JoinAccepted::heartbeat_ms),
       field("lease_ms", &JoinAccepted::lease_ms),
       field("challenge_period_ms", &JoinAccepted::challenge_period_ms),
-      field("members", &JoinAccepted::members), field("vms", &JoinAccepted::vms),
-      field("reference_values", &JoinAccepted::reference_values),
+      field("ciphers", &JoinAccepted::ciphers), field("members", &JoinAccepted::members),
+      field("vms", &JoinAccepted::vms), field("reference_values", &JoinAccepted::reference_values),
       field("status_key", &JoinAccepted::status_key));
   static constexpr Limits kLimits{.bytes_max = 16u << 20};
 };

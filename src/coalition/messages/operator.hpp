@@ -107,7 +107,8 @@ struct AssociationRow {
   HostName peer;
   LabelName label;
   Revision revision;
-  std::string state;  ///< "open", "closed"
+  std::string cipher;  ///< by IANA's name, "ENCR_AES_GCM_16-256"
+  std::string state;   ///< "open", "closed"
   std::uint64_t packets_in = 0, packets_out = 0, bytes_in = 0, bytes_out = 0;
   std::uint64_t last_passed_ns = 0;  ///< CLOCK_MONOTONIC
   std::string reason;                ///< if closed
@@ -115,7 +116,8 @@ struct AssociationRow {
   static constexpr auto kFields = fields(
       field("association", &AssociationRow::association), field("peer", &AssociationRow::peer),
       field("label", &AssociationRow::label), field("revision", &AssociationRow::revision),
-      field("state", &AssociationRow::state), field("packets_in", &AssociationRow::packets_in),
+      field("cipher", &AssociationRow::cipher), field("state", &AssociationRow::state),
+      field("packets_in", &AssociationRow::packets_in),
       field("packets_out", &AssociationRow::packets_out),
       field("bytes_in", &AssociationRow::bytes_in), field("bytes_out", &AssociationRow::bytes_out),
       field("last_passed_ns", &AssociationRow::last_passed_ns),

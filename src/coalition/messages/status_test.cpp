@@ -119,10 +119,14 @@ TEST(QualifyingData, OfABridgeChangesWithEachInput) {
   EXPECT_NE(base, bridge_qualifying_data(nonce, exporter, green, Revision(8)));
 }
 
-TEST(EspKeyContext, NamesLabelBothSpisAndRevision) {
-  EXPECT_EQ(to_hex(esp_key_context(LabelName("red"), 0x101, 0x102, Revision(9))),
-            "0003726564000001010000010200000000000000"
-            "09");
+TEST(EspKeyContext, NamesLabelBothSpisRevisionAndCipher) {
+  auto context = [](AeadAlgorithm algorithm) {
+    return to_hex(esp_key_context(LabelName("red"), 0x101, 0x102, Revision(9), algorithm));
+  };
+  std::string const before = "000372656400000101000001020000000000000009";
+  EXPECT_EQ(context(AeadAlgorithm::encr_aes_gcm_16_256), before + "00140100");
+  EXPECT_EQ(context(AeadAlgorithm::encr_aes_gcm_16_128), before + "00140080");
+  EXPECT_EQ(context(AeadAlgorithm::encr_chacha20_poly1305), before + "001c0100");
 }
 
 }  // namespace

@@ -193,11 +193,13 @@ int status(Common const& common) {
                       s.gate_connected ? "connected" : "NOT connected");
           std::vector<std::vector<std::string>> rows;
           for (auto const& a : s.associations) {
-            rows.push_back({std::to_string(a.association), a.peer.value(), a.label.value(), a.state,
-                            std::to_string(a.packets_in), std::to_string(a.packets_out), a.reason});
+            rows.push_back({std::to_string(a.association), a.peer.value(), a.label.value(),
+                            a.cipher, a.state, std::to_string(a.packets_in),
+                            std::to_string(a.packets_out), a.reason});
           }
           std::fputs(
-              format_table({"SA", "PEER", "LABEL", "STATE", "IN", "OUT", "REASON"}, rows).c_str(),
+              format_table({"SA", "PEER", "LABEL", "CIPHER", "STATE", "IN", "OUT", "REASON"}, rows)
+                  .c_str(),
               stdout);
         });
   }

@@ -232,7 +232,7 @@ void Demo::jobs() {
   if (expect(tunnel.has_value(), "a green association is open between the two machines")) {
     say("ESP association " + std::to_string(tunnel->association) + " with " + tunnel->peer.value() +
         ": " + std::to_string(tunnel->packets_in) + " packets in, " +
-        std::to_string(tunnel->packets_out) + " out, policy revision " +
+        std::to_string(tunnel->packets_out) + " out, " + tunnel->cipher + ", policy revision " +
         std::to_string(tunnel->revision.value()));
   }
   refused_flows();

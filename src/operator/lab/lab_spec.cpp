@@ -84,6 +84,12 @@ Result<LabSpec> read_lab_spec(std::string const& path) {
   spec.heartbeat_ms = file->integer_or("heartbeat_ms", 1000);
   spec.lease_ms = file->integer_or("lease_ms", 3000);
   spec.challenge_period_ms = file->integer_or("challenge_period_ms", 3000);
+  auto ciphers = parse_aead_algorithms(file->strings_or("esp_ciphers", to_names(kAeadAlgorithms)));
+  if (ciphers) {
+    spec.ciphers = *std::move(ciphers);
+  } else {
+    file->complain("esp_ciphers", ciphers.error().message);
+  }
   if (spec.lease_ms < 2 * spec.heartbeat_ms) {
     file->complain("lease_ms", "must be at least two heartbeats, or a late one cuts everybody off");
   }

@@ -6,6 +6,7 @@
 
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
+#include "crypto/aead_algorithm.hpp"
 
 namespace shamon {
 
@@ -39,6 +40,7 @@ struct LabSpec {
   std::uint64_t heartbeat_ms = 1000;
   std::uint64_t lease_ms = 3000;
   std::uint64_t challenge_period_ms = 3000;
+  std::vector<AeadAlgorithm> ciphers;  ///< of the coalition, the preferred first
   std::vector<LabMachine> machines;
   std::vector<LabVm> vms;
 };

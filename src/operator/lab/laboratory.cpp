@@ -206,6 +206,8 @@ Status Laboratory::write_authority_config() {
   auto copied = write_file_atomically(policy, as_bytes(*alone), 0644);
   if (!copied) return copied;
   std::string const address = to_string(spec_.authority_address);
+  std::string ciphers;
+  for (auto const& name : to_names(spec_.ciphers)) ciphers += "\"" + name + "\", ";
   std::string const config =
       "coalition = \"" + spec_.coalition.value() + "\"\npolicy = \"" + policy +
       "\"\nlisten_tls = \"" + address +
@@ -214,8 +216,9 @@ Status Laboratory::write_authority_config() {
       "/run\"\nendorser_roots = [\"" + room_->ek_root_path() + "\"]\nreference_values = [\"" +
       root + "/etc/reference-values.json\"]\nheartbeat_ms = " + std::to_string(spec_.heartbeat_ms) +
       "\nlease_ms = " + std::to_string(spec_.lease_ms) +
-      "\nchallenge_period_ms = " + std::to_string(spec_.challenge_period_ms) +
-      "\nmembership_seconds = 600\nrequired_components = [\"firmware\", \"boot-stage\", "
+      "\nchallenge_period_ms = " + std::to_string(spec_.challenge_period_ms) + "\nesp_ciphers = [" +
+      ciphers +
+      "]\nmembership_seconds = 600\nrequired_components = [\"firmware\", \"boot-stage\", "
       "\"shamond\", "
       "\"shamon-gate\", \"config/shamond\", \"config/shamon-gate\"]\n";
   return write_file_atomically(root + "/etc/shamon-authority.toml", as_bytes(config), 0644);
