@@ -420,11 +420,16 @@ Status GateLab::open_pair(std::uint32_t id, std::string const& label, bool repla
   return b->open(id, label, spec, {Secret<36>(a_to_b), Secret<36>(b_to_a)});
 }
 
-Status GateLab::domain(Machine& machine, std::uint32_t port, std::string const& vm,
-                       std::string const& label, std::string const& address, int mtu) {
+Status GateLab::lone_domain(Machine& machine, std::uint32_t port, std::string const& vm,
+                            std::string const& label, std::string const& address, int mtu) {
   must_run("ip netns add " + domain_ns(vm));
   namespaces_.push_back(domain_ns(vm));
-  Status const attached = machine.attach_domain(port, vm, label, address, mtu);
+  return machine.attach_domain(port, vm, label, address, mtu);
+}
+
+Status GateLab::domain(Machine& machine, std::uint32_t port, std::string const& vm,
+                       std::string const& label, std::string const& address, int mtu) {
+  Status const attached = lone_domain(machine, port, vm, label, address, mtu);
   if (!attached) return attached;
   return other(machine).route(address, vm, label, machine.name);
 }

@@ -144,6 +144,9 @@ class GateLab {
   /// A domain and its namespace; the other machine gets a route to it.
   Status domain(Machine& machine, std::uint32_t port, std::string const& vm,
                 std::string const& label, std::string const& address, int mtu = 1420);
+  /// The same without a route, where the other machine has no gate.
+  Status lone_domain(Machine& machine, std::uint32_t port, std::string const& vm,
+                     std::string const& label, std::string const& address, int mtu = 1420);
   std::string domain_ns(std::string const& vm) const { return prefix_ + vm; }
   Machine& other(Machine& machine) { return &machine == a.get() ? *b : *a; }
   std::string const& prefix() const { return prefix_; }
