@@ -179,6 +179,25 @@ TEST_F(CoalitionTest, SameLabelsTalkAcrossMachinesAndOthersAreRefusedWithTheRule
   EXPECT_EQ(shamon({"lab", "up", root_ + "/lab.toml"}).status, 6);  // it is up already
 }
 
+TEST_F(CoalitionTest, AssociationsAreSealedWithTheCoalitionsFirstCipherAndShowIt) {
+  std::string const lab =
+      "esp_ciphers = [\"ENCR_CHACHA20_POLY1305\", \"ENCR_AES_GCM_16-256\"]\n" + std::string(kLab);
+  ASSERT_TRUE(write_file_atomically(root_ + "/lab.toml", as_bytes(lab), 0644));
+  bring_up();
+  EXPECT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  for (char const* machine : {"shype1", "shype2"}) {
+    json const status = ask({"status", "--host", machine});
+    json const& associations = status["data"]["associations"];
+    ASSERT_FALSE(associations.empty()) << status;
+    for (auto const& association : associations) {
+      EXPECT_EQ(association["cipher"], "ENCR_CHACHA20_POLY1305") << status;
+    }
+  }
+  std::string const why =
+      shamon({"explain", "flow", "green-a", "green-b", "--host", "shype1"}).text;
+  EXPECT_NE(why.find("is open, ENCR_CHACHA20_POLY1305"), std::string::npos) << why;
+}
+
 /// A machine that guards something of its own from what the coalition calls red.
 constexpr char kOwnPolicy[] = R"(coalition own revision 1
 type mine_t
