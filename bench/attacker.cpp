@@ -110,7 +110,7 @@ std::vector<std::uint8_t> client_hello(std::mt19937_64& random) {
     u16(to, body.size());
     to.insert(to.end(), body.begin(), body.end());
   };
-  std::vector<std::uint8_t> share{0x00, 0x26, 0x00, 0x1d, 0x00, 0x20};  // x25519, RFC 8446 §4.2.8
+  std::vector<std::uint8_t> share{0x00, 0x24, 0x00, 0x1d, 0x00, 0x20};  // x25519, RFC 8446 §4.2.8
   for (int i = 0; i < 32; ++i) share.push_back(static_cast<std::uint8_t>(random()));
   std::vector<std::uint8_t> extensions;
   extension(extensions, 43, {2, 0x03, 0x04});                       // supported_versions

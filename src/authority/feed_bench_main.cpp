@@ -17,15 +17,20 @@ struct Arguments {
   std::string program;
 };
 
-struct Round {
-  std::vector<double> delays_ms;  ///< of each member that follows
-};
-
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   auto const rank = static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5);
   return values[rank];
+}
+
+/// Resident kilobytes of a process; 0 if the kernel does not say.
+double resident_kb(pid_t pid) {
+  std::string const path = "/proc/" + std::to_string(pid) + "/statm";
+  unsigned long pages_all = 0, pages = 0;
+  auto const text = read_text_file(path);
+  if (!text || std::sscanf(text->c_str(), "%lu %lu", &pages_all, &pages) != 2) return 0;
+  return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
 
 class Bench {
@@ -42,10 +47,17 @@ class Bench {
     }
     // Each round loses one member, and the last one still has as many as asked for.
     std::size_t const total = arguments_.members + arguments_.rounds - 1;
+    // One member first, so that what every authority needs once is not counted for each.
+    if (!add_members(1)) return 1;
+    double const kb_before = resident_kb(daemon_.pid());
     Instant const began = loop_.now();
-    if (!add_members(total)) return 1;
-    std::printf("%zu members joined in %.1f s\n", total,
+    if (!add_members(total - 1)) return 1;
+    double const kb = resident_kb(daemon_.pid());
+    double const kb_each = (kb - kb_before) / static_cast<double>(total - 1);
+    std::printf("%zu members joined in %.1f s\n", total - 1,
                 static_cast<double>((loop_.now() - began).count()) / 1e9);
+    std::printf("authority: %.1f MB resident, %.1f KB for each connected member\n", kb / 1024,
+                kb_each);
     std::printf("%5s %8s %9s %9s %9s\n", "round", "members", "p50 ms", "p99 ms", "max ms");
     std::vector<double> all;
     for (std::size_t i = 0; i < arguments_.rounds; ++i) {
@@ -60,15 +72,17 @@ class Bench {
                 percentile(all, 0.99), percentile(all, 1));
     std::printf(
         "{\"id\":\"T7\",\"ours\":%.2f,\"unit\":\"ms\",\"members\":%zu,\"p50\":%.2f,\"max\":%.2f,"
-        "\"peers\":{},\"ratio\":null}\n",
-        percentile(all, 0.99), arguments_.members, percentile(all, 0.5), percentile(all, 1));
+        "\"authority_mb\":%.1f,\"kb_per_member\":%.1f,\"peers\":{},\"ratio\":null}\n",
+        percentile(all, 0.99), arguments_.members, percentile(all, 0.5), percentile(all, 1),
+        kb / 1024, kb_each);
     return 0;
   }
 
  private:
-  bool add_members(std::size_t total) {
+  bool add_members(std::size_t count) {
     Certificate const ca = daemon_.ca();
-    for (std::size_t i = 0; i < total; ++i) {
+    std::size_t const end = members_.size() + count;
+    for (std::size_t i = members_.size(); i < end; ++i) {
       machines_.push_back(std::make_unique<TestMachine>("m" + std::to_string(i), endorser_,
                                                         folder_.path(), good_components()));
       members_.push_back(
