@@ -1,13 +1,13 @@
 // One hostile process, as fast as it can for some seconds; prints what it sent and what processor
-// time that cost as one JSON line. Wire attacks hand the kernel runs of datagrams (UDP_SEGMENT), as
-// receive offload of a real network card would make of a flood at line rate.
+// time that cost as one JSON line. With --segments the wire attacks hand the kernel runs of so many
+// datagrams (UDP_SEGMENT), as receive offload of a network card makes of a flood at line rate.
 //
 //   attacker garbage ADDRESS PORT     datagrams of random bytes to a gate
 //   attacker esp ADDRESS PORT SPI     ESP of a live association with fresh numbers and a wrong ICV
 //   attacker scatter ADDRESS          from a VM: a new flow with every packet, over all ports
 //   attacker handshakes ADDRESS PORT  connects, says a ClientHello, waits for the answer, leaves
 //   attacker burn                     no packets at all, only --share of one processor
-//     [--seconds S] [--bytes N] [--share X]
+//     [--seconds S] [--bytes N] [--segments N] [--share X]
 #include <algorithm>
 #include <random>
 #include <thread>
@@ -18,8 +18,6 @@ namespace {
 
 using namespace shamon;
 using namespace shamon::bench;
-
-constexpr std::size_t kSegments = 44;  ///< of one send: 64 KiB hold that many full datagrams
 
 class Report {
  public:
@@ -40,32 +38,42 @@ void put_u32(std::uint8_t* at, std::uint32_t value) {
   std::memcpy(at, &wire, sizeof wire);
 }
 
-/// Sends runs of datagrams that `prepare(datagram, bytes)` writes one by one.
+/// Sends datagrams that `prepare(datagram, random)` makes different from each other.
 template <class Prepare>
 void flood(Options const& options, std::size_t bytes, Prepare prepare) {
   UniqueFd const fd = udp_socket();
   connect_to(fd.get(),
              to_address(options.operand(0), static_cast<std::uint16_t>(options.number(1))));
+  // 64 is the kernel's bound (UDP_MAX_SEGMENTS), as is the size of one send.
+  std::size_t const segments = std::clamp<std::size_t>(options.count("segments", 1), 1,
+                                                       std::min<std::size_t>(64, 65000 / bytes));
   int const segment = static_cast<int>(bytes);
-  must(::setsockopt(fd.get(), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0,
+  must(segments == 1 ||
+           ::setsockopt(fd.get(), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0,
        "UDP_SEGMENT");
   std::mt19937_64 random(1);
-  std::vector<std::uint8_t> run(bytes * kSegments);
-  for (std::uint8_t& byte : run) byte = static_cast<std::uint8_t>(random());
+  Batch batch(bytes * segments);
+  for (std::size_t i = 0; i < Batch::kDatagrams; ++i) {
+    std::generate_n(batch.data(i), bytes * segments,
+                    [&] { return static_cast<std::uint8_t>(random()); });
+  }
   Report const report(options);
   std::uint64_t sent = 0;
   while (report.more()) {
-    for (std::size_t i = 0; i < kSegments; ++i) prepare(run.data() + i * bytes, random);
-    if (::send(fd.get(), run.data(), run.size(), 0) > 0) sent += kSegments;
+    for (std::size_t i = 0; i < Batch::kDatagrams * segments; ++i) {
+      prepare(batch.data(i / segments) + i % segments * bytes, random);
+    }
+    sent += batch.send(fd.get()) * segments;
   }
   report.print(sent);
 }
 
 void garbage(Options const& options) {
-  flood(options, options.count("bytes", 200), [](std::uint8_t* datagram, auto& random) {
-    put_u32(datagram, static_cast<std::uint32_t>(random()));
-    put_u32(datagram + 4, static_cast<std::uint32_t>(random()));
-  });
+  flood(options, std::max<std::size_t>(8, options.count("bytes", 200)),
+        [](std::uint8_t* datagram, auto& random) {
+          put_u32(datagram, static_cast<std::uint32_t>(random()));
+          put_u32(datagram + 4, static_cast<std::uint32_t>(random()));
+        });
 }
 
 void esp(Options const& options) {
