@@ -50,7 +50,8 @@ class Coalition(Machines):
         for name, content in (("bench.policy", POLICY), ("lab.toml", text)):
             with open(f"{self.folder}/{name}", "w") as file:
                 file.write(content)
-        ran = self.shamon("up", f"{self.folder}/lab.toml")
+        with uninterrupted():
+            ran = self.shamon("up", f"{self.folder}/lab.toml")
         if ran.returncode != 0:
             raise BenchError("shamon lab up: " + ran.stdout[-1000:])
         with open(f"{self.folder}/labs/{self.name}/lab.json") as state:

@@ -13,10 +13,9 @@ class GateLab(Machines):
         self.driver = None
 
     def prepare(self):
-        log = open(f"{self.folder}/driver.log", "w")
-        self.driver = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                                       text=True, start_new_session=True)
-        log.close()
+        with uninterrupted(), open(f"{self.folder}/driver.log", "w") as log:
+            self.driver = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                           text=True, start_new_session=True)
         self.a, self.b, pid_a, pid_b = self.answer()
         self.pids = [int(pid_a), int(pid_b)]
 

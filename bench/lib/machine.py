@@ -54,14 +54,28 @@ def end(process, seconds=5):
 
 @contextlib.contextmanager
 def uninterrupted():
-    """Cleaning up is not interrupted by a second Ctrl-C."""
+    """Signals wait until the block is done: making and removing things is not left half-way."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    arrived = []
+    before = {number: signal.signal(number, lambda got, _: arrived.append(got)) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before):
+        for number, handler in before.items():
             signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
+
+
+def run_group(words, seconds, **more):
+    """Runs a program that has children of its own; however this ends, none of them is left."""
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, text=True, start_new_session=True, **more) as process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+            return process.returncode, out, err
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 class Machines:
@@ -99,11 +113,11 @@ class Machines:
     def start(self, ns, words, environment=None, **streams):
         """A process in a namespace (none: here). Not reached by the terminal's signals: we end it."""
         inside = ["ip", "netns", "exec", ns] if ns else []
-        with open(f"{self.folder}/{len(self.processes)}.log", "w") as log:
+        with uninterrupted(), open(f"{self.folder}/{len(self.processes)}.log", "w") as log:
             process = subprocess.Popen([*inside, *words], **{
                 "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **streams},
                 env={**os.environ, **(environment or {})}, cwd=self.folder, start_new_session=True)
-        self.processes.append(process)
+            self.processes.append(process)
         return process
 
     def logs(self):

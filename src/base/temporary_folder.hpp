@@ -9,13 +9,12 @@
 
 namespace shamon {
 
-/// Gone, with all in it, at the end of its scope.
+/// Gone, with all in it, at the end of its scope. Below TMPDIR, else /tmp.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    char path[] = "/tmp/shamon-test-XXXXXX";
-    SHAMON_ASSERT(::mkdtemp(path) != nullptr);
-    path_ = path;
+    path_ = std::filesystem::temp_directory_path() / "shamon-test-XXXXXX";
+    SHAMON_ASSERT(::mkdtemp(path_.data()) != nullptr);
   }
   TemporaryFolder(TemporaryFolder const&) = delete;
   TemporaryFolder& operator=(TemporaryFolder const&) = delete;

@@ -18,7 +18,7 @@ class FlowPermits {
   FlowPermits(Monitor& monitor, AuditTrail& trail, WallTime (*wall_clock)() noexcept)
       : wall_clock_(wall_clock), monitor_(monitor), trail_(trail), permits_(kPortsMax) {}
 
-  Permit<Op> const* find(Op const& op, Ipv4, FlowDetail const& detail, Instant) {
+  Permit<Op> const* find(Op const& op, auto const&, FlowDetail const& detail, Instant) {
     std::optional<Permit<Op>>& permit = permits_[port_of(op).value() % permits_.size()];
     if (!permit) [[unlikely]] {
       ask(permit, op, detail);
