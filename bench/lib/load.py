@@ -58,9 +58,9 @@ class Stream:
 
 
 @contextlib.contextmanager
-def receiver(ns, verb, port, result=None):
+def receiver(ns, verb, port, *options, result=None):
     """`packet_load sink` or `pong` for the length of the block; `result` gets what it counted."""
-    process = subprocess.Popen(inside(ns, program("bench/packet_load"), verb, port), stdin=subprocess.PIPE,
+    process = subprocess.Popen(inside(ns, program("bench/packet_load"), verb, port, *options), stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         if process.stdout.readline().strip() != "ready":
@@ -82,12 +82,12 @@ def run_json(ns, *words, seconds=30):
     return last_json(ran.stdout)
 
 
-def datagrams(client, server, address, seconds, size=64, flows=1, port=7001):
+def datagrams(client, server, address, seconds, size=64, flows=1, segments=1, port=7001):
     """As many datagrams as one sender makes: what it sent and what the other end received, a second."""
     counted = {}
-    with receiver(server, "sink", port, counted):
+    with receiver(server, "sink", port, "--bytes", size, result=counted):
         sent = run_json(client, program("bench/packet_load"), "send", address, port, "--seconds", seconds,
-                        "--bytes", size, "--flows", flows, seconds=seconds)
+                        "--bytes", size, "--flows", flows, "--segments", segments, seconds=seconds)
         time.sleep(0.2)  # what is on the way still arrives
     if not counted["packets"]:
         raise BenchError(f"no datagram reached {address}")
