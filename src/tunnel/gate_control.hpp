@@ -17,7 +17,7 @@
 
 namespace shamon::gate {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 inline constexpr std::size_t kNameBytesMax = 64;  ///< zero-padded
 
 using Name = std::array<char, kNameBytesMax>;

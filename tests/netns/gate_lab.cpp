@@ -172,16 +172,10 @@ void Machine::start_gate(std::string const& extra) {
   must(::pipe(ready) == 0, "pipe");
   std::string const log = directory + "/" + name + ".log";
   UniqueFd const output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-<<<<<<< HEAD
-  std::string const command = fmt::format(
-      "{}/shamon-gate --listen-udp {} --control {}/{}.gate --workers {} --ready-fd {} {}",
-      SHAMON_BIN_DIR, to_string(Endpoint{*parse_ip(address), kUnderlayPort}), directory, name,
-      workers, ready[1], extra);
-=======
   std::string const command =
-      fmt::format("{} --listen-udp {}:{} --control {}/{}.gate --ready-fd {} {}", gate_program,
-                  address, kUnderlayPort, directory, name, ready[1], extra);
->>>>>>> dda8fc5 (Benches of the gate share one library; T1 takes turns and measures strongSwan's user-space ESP too, T2 measures what decisions cost)
+      fmt::format("{} --listen-udp {} --control {}/{}.gate --workers {} --ready-fd {} {}",
+                  gate_program, to_string(Endpoint{*parse_ip(address), kUnderlayPort}), directory,
+                  name, workers, ready[1], extra);
   gate_ = Process(spawn(command, ns, output.get()));
   ::close(ready[1]);
   pollfd wait{ready[0], POLLIN, 0};

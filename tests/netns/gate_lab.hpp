@@ -108,11 +108,8 @@ class Machine {
   }
 
   std::string name, ns, address, directory;
-<<<<<<< HEAD
   unsigned workers = 1;  ///< of the gate; a domain's TAP has as many queues
-=======
   std::string gate_program = SHAMON_BIN_DIR "/shamon-gate";
->>>>>>> dda8fc5 (Benches of the gate share one library; T1 takes turns and measures strongSwan's user-space ESP too, T2 measures what decisions cost)
   std::vector<GateClient::Event> events;
   bool gone = false;  ///< the control connection ended
   Monitor monitor;
