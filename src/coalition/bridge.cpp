@@ -155,6 +155,12 @@ bool Bridge::fresh_nonce(ByteView nonce) {
   return seen_nonces_.insert(to_bytes(nonce)).second;
 }
 
+void Bridge::say_terms(BridgeHello& hello) const {
+  hello.ciphers = to_names(config_.ciphers);
+  hello.lanes = config_.lanes;
+  hello.extended_sequence = config_.extended_sequence;
+}
+
 BridgeHello Bridge::own_hello() {
   spi_in_ = config_.new_spi();
   used_spis_.insert(spi_in_);
@@ -167,7 +173,7 @@ BridgeHello Bridge::own_hello() {
   hello.spi_in = spi_in_;
   hello.nonce = own_nonce_;
   hello.want = config_.want;
-  hello.ciphers = to_names(config_.ciphers);
+  say_terms(hello);
   return hello;
 }
 
@@ -248,6 +254,14 @@ bool Bridge::take_hello(BridgeHello const& hello) {
   if (hello.nonce.size() != kNonceBytes) return no(Reason::nonce_bad, "a nonce has 32 bytes");
   if (!fresh_nonce(hello.nonce)) return no(Reason::nonce_stale, "the nonce was used before");
   if (hello.spi_in < kSpiMin) return no(Reason::spi_bad, "reserved SPI");
+  if (hello.lanes < 1 || hello.lanes > kEspLanesMax) {
+    return no(Reason::spi_bad, fmt::format("{} lanes", hello.lanes));
+  }
+  lanes_ = std::max(hello.lanes, config_.lanes);
+  if (lanes_ > 1 && hello.spi_in % kEspLanesMax != 0) {
+    return no(Reason::spi_bad, "the SPIs of several lanes begin at a multiple of 16");
+  }
+  extended_sequence_ = hello.extended_sequence && config_.extended_sequence;
   auto const cipher = choose_cipher(hello);
   if (!cipher) {
     return no(Reason::no_common_cipher,
@@ -417,6 +431,8 @@ void Bridge::open_association(bool replaces) {
   open.spi_in = spi_in_;
   open.spi_out = spi_out_;
   open.algorithm = cipher_;
+  open.lanes = lanes_;
+  open.extended_sequence = extended_sequence_;
   std::copy_n((initiator ? backward : forward).begin(), half_bytes,
               open.key_in.expose_mutable().begin());
   std::copy_n((initiator ? forward : backward).begin(), half_bytes,

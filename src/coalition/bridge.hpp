@@ -48,6 +48,8 @@ struct BridgeConfig {
   std::string want = "both";  ///< what we demand: "authority", "direct", "both"
   /// What the coalition allows and this machine will do, the preferred first.
   std::vector<AeadAlgorithm> ciphers;
+  std::uint32_t lanes = 1;          ///< SAs each way that our gate needs, one for each worker
+  bool extended_sequence = true;    ///< ESN, if the peer would too
   std::string proof;                ///< our own, to show
   std::uint32_t pcr_mask = 0xffff;  ///< of the quote we make, and demand, for direct evidence
   Duration challenge_period = std::chrono::seconds(3);
@@ -58,7 +60,7 @@ struct BridgeConfig {
   std::function<Result<Bytes>(std::string_view label, ByteView context, std::size_t bytes)>
       exporter;
   std::function<Bytes(std::size_t bytes)> random;
-  /// An SPI no association of this gate uses, > 255.
+  /// The first of kEspLanesMax SPIs no association of this gate uses, > 255 and a multiple of it.
   std::function<std::uint32_t()> new_spi;
 };
 
@@ -112,6 +114,8 @@ class Bridge {
   bool take_hello(BridgeHello const& hello);
   std::optional<AeadAlgorithm> choose_cipher(BridgeHello const& hello) const;
   BridgeHello own_hello();
+  /// What we would agree to.
+  void say_terms(BridgeHello& hello) const;
   void prove();
   void send_evidence(std::optional<EvidenceMessage> evidence);
   void consider_established();
@@ -152,7 +156,9 @@ class Bridge {
   Bytes own_nonce_, peer_nonce_;
   std::set<Bytes> seen_nonces_;
   std::string peer_want_, peer_proof_;
-  AeadAlgorithm cipher_{};  ///< of the keys negotiated last
+  AeadAlgorithm cipher_{};  ///< of the keys negotiated last, as are the next two
+  std::uint32_t lanes_ = 1;
+  bool extended_sequence_ = false;
   bridge::Ticket quote_ticket_ = 0, proof_ticket_ = 0, appraisal_ticket_ = 0;
   Revision bound_revision_;  ///< of the first hello: evidence is bound to it
   bool hello_taken_ = false, evidence_sent_ = false, evidence_taken_ = false;

@@ -136,6 +136,8 @@ struct OpenAssociation {
   std::uint32_t spi_in = 0;   ///< the peer sends with it
   std::uint32_t spi_out = 0;  ///< we send with it
   AeadAlgorithm algorithm = AeadAlgorithm::encr_aes_gcm_16_256;
+  std::uint32_t lanes = 1;  ///< SAs each way, on SPIs that follow these
+  bool extended_sequence = false;
   EspKeys key_in, key_out;
   std::string proof;      ///< what the peer showed: the dependency to record
   bool replaces = false;  ///< a rekey: make before break

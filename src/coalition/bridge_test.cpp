@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,7 +58,7 @@ class End {
     };
     config.random = [](std::size_t bytes) { return random_bytes(bytes); };
     std::uint32_t const base = role == BridgeRole::initiator ? 0x1000 : 0x2000;
-    config.new_spi = [next = base]() mutable { return next++; };
+    config.new_spi = [next = base]() mutable { return std::exchange(next, next + kEspLanesMax); };
   }
 
   void start(Instant now) { machine_.emplace(config, now); }
@@ -299,6 +300,47 @@ TEST_F(BridgeTest, TheCipherIsTheFirstOfTheInitiatorsThatTheResponderHasToo) {
     std::size_t const used = aead_material_bytes(row.chosen);
     EXPECT_NE(Bytes(key.begin(), key.begin() + used), Bytes(used));
     EXPECT_EQ(Bytes(key.begin() + used, key.end()), Bytes(key.size() - used)) << "zeros after it";
+  }
+}
+
+TEST_F(BridgeTest, AnAssociationHasTheLanesOfTheEndWithMoreWorkersAlsoAfterARekey) {
+  i_.config.lanes = 2;
+  r_.config.lanes = 5;
+  r_.config.extended_sequence = true;
+  establish();
+  r_.on(RekeyWanted{}, now_, wall_);
+  settle();
+  for (End const* end : {&i_, &r_}) {
+    ASSERT_EQ(end->opened.size(), 2u);
+    for (auto const& open : end->opened) {
+      EXPECT_EQ(open.lanes, 5u);
+      EXPECT_TRUE(open.extended_sequence);
+    }
+  }
+}
+
+TEST_F(BridgeTest, ExtendedNumbersNeedBothEnds) {
+  r_.config.extended_sequence = false;
+  establish();
+  for (End const* end : {&i_, &r_}) EXPECT_FALSE(end->opened.at(0).extended_sequence);
+}
+
+TEST_F(BridgeTest, LanesThatNoGateHasAreRefused) {
+  struct Row {
+    std::uint32_t lanes, spi_in;
+  };
+  for (Row const& row : {Row{0, 0x1000}, Row{17, 0x1000}, Row{2, 0x1001}}) {
+    End i{BridgeRole::initiator, "shype1", "shype2", secret_};
+    End r{BridgeRole::responder, "shype2", "shype1", secret_};
+    std::swap(i, i_);
+    std::swap(r, r_);
+    alter_frames<BridgeHello>([row](BridgeHello& hello) {
+      hello.lanes = row.lanes;
+      hello.spi_in = row.spi_in;
+    });
+    shake_hands();
+    settle();
+    expect_refused(Reason::peer_refused, Reason::spi_bad);
   }
 }
 

@@ -178,7 +178,7 @@ void Bridge::start_rekey() {
   hello.nonce = config_.random(kNonceBytes);
   fresh_nonce(hello.nonce);
   hello.want = config_.want;
-  hello.ciphers = to_names(config_.ciphers);
+  say_terms(hello);
   send(Rekey{std::move(hello)});
 }
 

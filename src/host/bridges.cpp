@@ -135,11 +135,14 @@ bool Bridges::may_associate(HostName const& peer, LabelName const& label) {
   return true;
 }
 
+static_assert(kEspLanesMax == kLanesMax, "the negotiation and the gate mean the same lanes");
+
 std::uint32_t Bridges::new_spi() {
   for (;;) {
     Bytes const random = random_bytes(4);
     std::uint32_t spi = 0;
     for (std::uint8_t byte : random) spi = spi << 8 | byte;
+    spi -= spi % kEspLanesMax;
     if (spi > 255) return spi;
   }
 }
@@ -159,6 +162,8 @@ Bridges::LinkPtr Bridges::add_link(BridgeRole role, std::shared_ptr<FrameConnect
   config.policy_revision = parts_.monitor.revision();
   config.want = parts_.config.demand;
   config.proof = proof_;
+  config.lanes = parts_.gate.workers();
+  config.extended_sequence = parts_.config.extended_sequence;
   if (acceptance) {
     config.challenge_period = std::chrono::milliseconds(acceptance->challenge_period_ms);
     config.challenge_timeout = 2 * config.challenge_period;
@@ -374,6 +379,8 @@ void Bridges::open_association(LinkPtr const& link, bridge::OpenAssociation& act
   spec.label = action.label;
   spec.revision = action.policy_revision;
   spec.algorithm = action.algorithm;
+  spec.lanes = action.lanes;
+  spec.extended_sequence = action.extended_sequence;
   spec.replaces = action.replaces;
   spec.peer_member = true;    // verify_proof held, or the machine would not be here
   spec.peer_attested = true;  // and so did the evidence, if it was demanded

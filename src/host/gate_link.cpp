@@ -98,7 +98,10 @@ void GateLink::note(Result<std::uint32_t> const& sent, std::string what) {
 void GateLink::handle(GateClient::Event const& event) {
   std::visit(Overloaded{
                  [&](gate::State const& state) { reported_.push_back(state); },
-                 [&](gate::StateEnd const&) { synchronise(); },
+                 [&](gate::StateEnd const& end) {
+                   workers_ = end.workers;
+                   synchronise();
+                 },
                  [&](gate::Done const& done) {
                    awaited_.erase(done.header.sequence);
                    auto const closed = closing_.find(done.header.sequence);

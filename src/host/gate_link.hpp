@@ -81,6 +81,8 @@ class GateLink {
                    gate::CloseReason reason, std::string const& text);
   std::vector<AssociationRecord> associations() const;
   Instant lease() const noexcept { return lease_; }
+  /// Of the gate: lanes an association needs, queues a TAP may have.
+  unsigned workers() const noexcept { return workers_; }
 
  private:
   void connect();
@@ -110,6 +112,7 @@ class GateLink {
   std::map<std::uint32_t, AssociationId> closing_;
   Instant lease_{};
   std::uint32_t next_association_ = 1;
+  unsigned workers_ = 1;
   EventLoop::TimerId statistics_timer_{};
 };
 

@@ -103,6 +103,11 @@ Result<HostConfig> read_host_config(std::string const& path) {
     host.complain("demand", "must be authority, direct or both");
   }
   out.ciphers = read_ciphers(host);
+  std::string const numbers = host.string_or("esp_sequence_numbers", "extended");
+  if (numbers != "extended" && numbers != "32-bit") {
+    host.complain("esp_sequence_numbers", "must be extended or 32-bit");
+  }
+  out.extended_sequence = numbers == "extended";
   TomlTable tpm = file->table("tpm");
   out.tpm_tcti = tpm.string_or("tcti", "device:/dev/tpmrm0");
   out.event_log_path =

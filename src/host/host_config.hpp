@@ -30,7 +30,8 @@ struct HostConfig {
   std::string demand = "both";  ///< proof of a peer: "authority", "direct" or "both"
   /// What this machine will do for ESP of all that the coalition allows.
   std::vector<AeadAlgorithm> ciphers;
-  std::vector<VmSpec> vms;  ///< started once the policy is in force
+  bool extended_sequence = true;  ///< ESN; without it other tools can check a capture
+  std::vector<VmSpec> vms;        ///< started once the policy is in force
 };
 
 /// Errors: `malformed`, every problem with file:line:column.

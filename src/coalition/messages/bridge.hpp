@@ -27,11 +27,15 @@ struct BridgeHello {  ///< initiator: one label per association
   Bytes nonce;                       ///< for the peer's quote
   std::string want;                  ///< "authority" | "direct" | "both": what this side demands
   std::vector<std::string> ciphers;  ///< for ESP, by IANA's names, the preferred first
+  std::uint32_t lanes = 1;           ///< SAs each way the sender's gate needs, 1 to 16 (RFC 9611)
+  bool extended_sequence = false;    ///< the sender would use ESN; it is used if both would
   static constexpr auto kFields =
       fields(field("host", &BridgeHello::host), field("label", &BridgeHello::label),
              field("policy_revision", &BridgeHello::policy_revision),
              field("spi_in", &BridgeHello::spi_in), field("nonce", &BridgeHello::nonce),
-             field("want", &BridgeHello::want), field("ciphers", &BridgeHello::ciphers));
+             field("want", &BridgeHello::want), field("ciphers", &BridgeHello::ciphers),
+             field("lanes", &BridgeHello::lanes),
+             field("extended_sequence", &BridgeHello::extended_sequence));
   static constexpr Limits kLimits{.bytes_max = 4096};
 };
 /// Evidence bound to the channel: qualifyingData = SHA-256(peer nonce ‖ TLS exporter ‖ label ‖

@@ -55,7 +55,7 @@ struct Example<Ipv4> {
 };
 template <>
 struct Example<Endpoint> {
-  static Endpoint make() { return {{0x0a000001}, 4500}; }
+  static Endpoint make() { return {Ipv4{0x0a000001}, 4500}; }
 };
 template <>
 struct Example<WallTime> {

@@ -136,8 +136,6 @@ std::vector<std::string> LabMachineRoom::gate_arguments(LabMachine const& machin
   auto const paths = machine_paths(state_, machine.name.value());
   std::string const uid = std::to_string(uid_of(machine));
   return {paths.bin + "/shamon-gate",
-          "--workers",
-          "1",
           "--listen-udp",
           to_string(Endpoint{machine.address, kTunnelPort}),
           "--control",
