@@ -2,6 +2,8 @@
 
 #include "attestation/ear.hpp"
 #include "base/clock.hpp"
+#include "coalition/limits.hpp"
+#include "tunnel/limits.hpp"
 
 namespace shamon {
 namespace {

@@ -134,7 +134,7 @@ void Gate::take(WorkerNotice const& notice) {
                    // Every worker says so; the first time it goes.
                    (void)end_association(due.association, due.reason, 0);
                  },
-                 [&](PortGone const& gone) { remove_port(gone.port, "the other side is gone"); },
+                 [&](PortGone const& gone) { remove_port(gone.port, gone.fault); },
              },
              notice);
 }

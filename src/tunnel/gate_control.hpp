@@ -72,6 +72,8 @@ enum class PortKind : std::uint32_t {
   datagram = 2,  ///< a SOCK_DGRAM/SEQPACKET UNIX socket pair: one Ethernet frame a datagram (QEMU
                  ///< -netdev dgram)
   stream = 3,    ///< a SOCK_STREAM UNIX socket: u32be length, then the frame (QEMU -netdev stream)
+  vhost_user = 4,  ///< a listening SOCK_STREAM UNIX socket for this VM's hypervisor alone (QEMU
+                   ///< -netdev vhost-user): frames move in the guest's memory
 };
 struct PortAttach {
   Header header{Kind::port_attach, 0};

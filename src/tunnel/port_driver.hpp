@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -42,6 +43,10 @@ class PortDriver {
   /// Part of a frame waits for room: call flush() when the descriptor becomes writable.
   virtual bool wants_write() const noexcept { return false; }
   virtual Outcome flush() noexcept { return Outcome::done; }
+  /// Called after the last receive() or send() of a turn: what was put off until now is done.
+  virtual void end_of_turn() noexcept {}
+  /// Why it is closed, for people.
+  virtual std::string_view fault() const noexcept { return "the other side is gone"; }
 };
 
 inline constexpr std::size_t kPortBufferBytes = kVnetHeaderBytes + kFrameBytesMax + 64;

@@ -98,7 +98,9 @@ Status filter_system_calls() {
                    SCMP_SYS(pread64), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(recvfrom),
                    SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(sendto), SCMP_SYS(accept4),
                    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
-                   SCMP_SYS(close), SCMP_SYS(getsockopt), SCMP_SYS(fstat)}) {
+                   SCMP_SYS(close), SCMP_SYS(getsockopt), SCMP_SYS(fstat),
+                   // A vhost-user port has an epoll and a wake-up of its own.
+                   SCMP_SYS(epoll_create1), SCMP_SYS(eventfd2)}) {
     filter.allow(call);
   }
   filter.allow(SCMP_SYS(newfstatat), equals(3, AT_EMPTY_PATH));

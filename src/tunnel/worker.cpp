@@ -149,7 +149,7 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
     now = read_monotonic_clock();
     forwarder_.from_port(port, *frame, now);
   }
-  forwarder_.end_of_turn(now);
+  end_of_turn(now);
   if (closed) return lose_port(port);
   // Only a stream can have part of a frame left over.
   std::uint32_t const wanted = port.driver->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
@@ -158,11 +158,16 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
   }
 }
 
+void Worker::end_of_turn(Instant now) {
+  forwarder_.end_of_turn(now);
+  ports_.for_each([](Port& port) { port.driver->end_of_turn(); });
+}
+
 void Worker::underlay_turn() {
   std::span<Underlay::Run const> const runs = underlay_.receive();
   Instant const now = read_monotonic_clock();
   for (Underlay::Run const& run : runs) forwarder_.from_underlay(run, now);
-  forwarder_.end_of_turn(now);
+  end_of_turn(now);
   watch_writers();
 }
 
@@ -200,7 +205,7 @@ void Worker::tick(Instant now) {
 /// The gate takes it from every worker; until then nothing of it is looked at here.
 void Worker::lose_port(Port& port) {
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port.driver->fd(), nullptr);
-  notify_(PortGone{port.id});
+  notify_(PortGone{port.id, std::string(port.driver->fault())});
 }
 
 void Worker::want_association(HostName const& peer, LabelName const& label, PathId path,

@@ -17,6 +17,7 @@ namespace shamon {
 /// What a worker tells the gate by itself.
 struct PortGone {
   PortId port;
+  std::string fault;
 };
 struct AssociationDue {
   AssociationId association;
@@ -71,6 +72,7 @@ class Worker {
   void dispatch(std::uint64_t tag, std::uint32_t events);
   void port_turn(Port& port, std::uint32_t events);
   void underlay_turn();
+  void end_of_turn(Instant now);
   void watch_writers();
   void tick(Instant now);
   void lose_port(Port& port);
