@@ -51,6 +51,16 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   vm.kernel = is_qemu ? table.string("kernel") : "";
   vm.initrd = is_qemu ? table.string("initrd") : "";
   vm.command_line = table.string_or("command_line", "");
+  std::string const nic = table.string_or("nic", "socket");
+  if (nic != "socket" && nic != "vhost-user") {
+    table.complain("nic", "must be socket or vhost-user");
+  }
+  vm.nic = nic == "vhost-user" ? Nic::vhost_user : Nic::socket;
+  if (vm.nic == Nic::vhost_user && !is_qemu) table.complain("nic", "a domain has no such card");
+  vm.packed_ring = table.boolean_or("packed_ring", false);
+  if (vm.packed_ring && vm.nic != Nic::vhost_user) {
+    table.complain("packed_ring", "only a vhost-user card has a choice of rings");
+  }
   vm.memory_mb =
       static_cast<unsigned>(read_number(table, "memory_mb", 192, kVmMemoryMbMin, kVmMemoryMbMax));
   vm.prefix_length = static_cast<std::uint8_t>(read_number(table, "prefix_length", 16, 1, 32));

@@ -76,6 +76,12 @@ TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {
       {"too little memory", host + vm + "memory_mb = 95\n", {":15:", "memory_mb", "96"}},
       {"too much memory", host + vm + "memory_mb = 65537\n", {":15:", "memory_mb"}},
       {"negative memory", host + vm + "memory_mb = -1\n", {":15:", "memory_mb"}},
+      {"a card nobody makes", host + vm + "nic = \"e1000\"\n", {":15:", "vhost-user"}},
+      {"a domain's card",
+       host + "[[vm]]\nname = \"w\"\nlabel = \"g\"\nkind = \"domain\"\n"
+              "address = \"10.8.0.1\"\nnic = \"vhost-user\"\n",
+       {":13:", "nic"}},
+      {"rings of a socket", host + vm + "packed_ring = true\n", {":15:", "packed_ring"}},
       {"a prefix of 33 bits", host + vm + "prefix_length = 33\n", {":15:", "prefix_length"}},
       {"two VMs of one name", host + vm + vm, {"web", "twice"}},
       {"two VMs of one address",
@@ -91,6 +97,14 @@ TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {
           << c.name << ": " << config.error().message;
     }
   }
+}
+
+TEST_F(HostConfigFile, the_network_card_may_be_the_gates_own) {
+  auto const config = read(std::string(kHost) + kVm + "nic = \"vhost-user\"\npacked_ring = true\n");
+  ASSERT_TRUE(config) << config.error().describe();
+  EXPECT_EQ(config->vms.at(0).nic, Nic::vhost_user);
+  EXPECT_TRUE(config->vms.at(0).packed_ring);
+  EXPECT_EQ(read(std::string(kHost) + kVm)->vms.at(0).nic, Nic::socket);
 }
 
 TEST_F(HostConfigFile, bounds_themselves_are_allowed) {

@@ -21,6 +21,7 @@ gate::PortKind kind_of(PortDescriptor::Kind kind) {
     case PortDescriptor::Kind::tap: return gate::PortKind::tap;
     case PortDescriptor::Kind::datagram: return gate::PortKind::datagram;
     case PortDescriptor::Kind::stream: return gate::PortKind::stream;
+    case PortDescriptor::Kind::vhost_user: return gate::PortKind::vhost_user;
   }
   return gate::PortKind::datagram;
 }

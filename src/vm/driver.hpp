@@ -16,6 +16,12 @@
 
 namespace shamon {
 
+/// What a QEMU guest's network card is behind.
+enum class Nic : std::uint8_t {
+  socket,      ///< one frame a datagram
+  vhost_user,  ///< the gate in the guest's own memory: super-packets, no copy through the kernel
+};
+
 /// A VM as its machine's configuration defines it.
 struct VmSpec {
   VmName name;
@@ -27,6 +33,8 @@ struct VmSpec {
   Ipv4 address;  ///< in the coalition's VM network
   std::uint8_t prefix_length = 16;
   MacAddress mac;
+  Nic nic = Nic::socket;
+  bool packed_ring = false;  ///< of a vhost-user card: virtio's other ring layout
   unsigned memory_mb = 256;
   std::string state_folder;  ///< sockets, vTPM state, console log; owned by the driver
 };
@@ -34,7 +42,8 @@ struct VmSpec {
 /// How the gate gets at the VM's only network attachment.
 struct PortDescriptor {
   UniqueFd descriptor;
-  enum class Kind { tap, datagram, stream } kind = Kind::datagram;
+  /// vhost_user: a listening socket, where this VM's hypervisor connects.
+  enum class Kind { tap, datagram, stream, vhost_user } kind = Kind::datagram;
 };
 
 enum class VmState { starting, running, suspended, stopped, failed };

@@ -82,6 +82,7 @@ class Machine {
   Status attach(std::uint32_t port, std::string const& vm, std::string const& label,
                 std::string const& address, MacAddress mac, gate::PortKind kind,
                 std::span<UniqueFd const> descriptors, int mtu);
+  Result<std::uint32_t> detach(std::uint32_t port) { return client_->detach_port(PortId(port)); }
   Status open(std::uint32_t id, std::string const& label, AssociationSpec spec,
               AssociationKeys keys);
   Status close(std::uint32_t id, std::string const& label,

@@ -170,7 +170,8 @@ std::string LabMachineRoom::monitor_config(LabMachine const& machine) const {
            "prefix_length = " + std::to_string(spec_.vm_prefix) +
            "\nmemory_mb = " + std::to_string(vm.memory_mb) + "\n";
     if (vm.kind != "qemu") continue;
-    out += key_value("image", vm.image) + key_value("kernel", spec_.images_folder + "/vmlinux") +
+    out += key_value("nic", vm.nic) + key_value("image", vm.image) +
+           key_value("kernel", spec_.images_folder + "/vmlinux") +
            key_value("initrd", spec_.images_folder + "/" + vm.image + ".initramfs");
   }
   return out;

@@ -49,6 +49,10 @@ LabVm read_vm(TomlTable& table, std::set<std::string> const& machines) {
   if (vm.kind != "qemu" && vm.kind != "domain") table.complain("kind", "must be qemu or domain");
   vm.image = vm.kind == "qemu" ? table.string("image") : table.string_or("image", "");
   vm.address = address_of(table, "address");
+  vm.nic = table.string_or("nic", "socket");
+  if (vm.nic != "socket" && (vm.nic != "vhost-user" || vm.kind != "qemu")) {
+    table.complain("nic", "must be socket or, of a qemu VM, vhost-user");
+  }
   vm.memory_mb = static_cast<unsigned>(table.integer_or("memory_mb", 192));
   if (vm.memory_mb < 96 || vm.memory_mb > 65536) {
     table.complain("memory_mb", "must be from 96 to 65536");

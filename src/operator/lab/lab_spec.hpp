@@ -27,6 +27,7 @@ struct LabVm {
   std::string image;  ///< below the images folder
   Ipv4 address;       ///< in the VMs' network
   unsigned memory_mb = 192;
+  std::string nic = "socket";  ///< "socket" or "vhost-user"
 };
 
 struct LabSpec {

@@ -19,6 +19,27 @@ bool is_one_line(std::string_view text) {
   return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
 }
 
+/// The network card and what is behind it; with vhost-user also the memory that both sides use.
+std::vector<std::pair<char const*, std::string>> network_options(VmSpec const& spec, int fd) {
+  auto const card = fmt::format("virtio-net-pci,netdev=net,mac={},romfile=", to_string(spec.mac));
+  if (spec.nic == Nic::socket) {
+    return {{"-M", "q35"},
+            {"-netdev", fmt::format("dgram,id=net,local.type=fd,local.str={}", fd)},
+            {"-device", card}};
+  }
+  // Sealed against shrinking by default: the gate takes no other memory. The card is virtio 1 only,
+  // for the same reason, and its rings are as long as QEMU lets them be.
+  return {{"-object",
+           fmt::format("memory-backend-memfd,id=ram,size={}M,share=on,seal=on", spec.memory_mb)},
+          {"-M", "q35,memory-backend=ram"},
+          {"-chardev",
+           fmt::format("socket,id=gate,path={},reconnect=1", escape(vhost_user_socket_path(spec)))},
+          {"-netdev", "vhost-user,id=net,chardev=gate"},
+          {"-device", fmt::format("{},disable-legacy=on,packed={},rx_queue_size=1024,"
+                                  "tx_queue_size=1024",
+                                  card, spec.packed_ring ? "on" : "off")}};
+}
+
 bool has_word(std::string_view line, std::string_view word) {
   while (!line.empty()) {
     auto const end = std::min(line.size(), line.find(' '));
@@ -82,6 +103,9 @@ std::string console_socket_path(VmSpec const& spec) {
 std::string console_log_path(VmSpec const& spec) {
   return spec.state_folder + "/console.log";
 }
+std::string vhost_user_socket_path(VmSpec const& spec) {
+  return spec.state_folder + "/net.sock";
+}
 
 std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& spec,
                                         QemuDescriptors const& descriptors,
@@ -95,7 +119,6 @@ std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& s
       {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"},
       {"-accel", kvm ? "kvm" : "tcg"},
       {"-cpu", kvm ? "host" : "max"},
-      {"-M", "q35"},
       // qboot keeps its ACPI tables below 1 MB. SeaBIOS puts them at the end of memory, where with
       // a TPM they are larger than QEMU thinks and the initramfs overwrites them (QEMU 7.2).
       {"-bios", "qboot.rom"},
@@ -113,16 +136,18 @@ std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& s
       {"-chardev", fmt::format("socket,id=vtpm,fd={}", descriptors.vtpm)},
       {"-tpmdev", "emulator,id=tpm,chardev=vtpm"},
       {"-device", "tpm-crb,tpmdev=tpm"},
-      {"-netdev", fmt::format("dgram,id=net,local.type=fd,local.str={}", descriptors.network)},
-      {"-device", fmt::format("virtio-net-pci,netdev=net,mac={},romfile=", to_string(spec.mac))},
       {"-device", "virtio-serial-pci"},
       {"-chardev", fmt::format("socket,id=agent,fd={}", descriptors.agent)},
       {"-device", "virtserialport,chardev=agent,name=org.shamon.guest.0"},
   };
-  for (auto const& [name, value] : options) {
-    arguments.emplace_back(name);
-    arguments.push_back(value);
-  }
+  auto add = [&arguments](auto const& all) {
+    for (auto const& [name, value] : all) {
+      arguments.emplace_back(name);
+      arguments.push_back(value);
+    }
+  };
+  add(options);
+  add(network_options(spec, descriptors.network));
   return arguments;
 }
 

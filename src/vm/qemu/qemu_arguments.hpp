@@ -12,7 +12,7 @@ enum class Accelerator : std::uint8_t { tcg, kvm };
 
 /// The descriptors QEMU inherits, by number.
 struct QemuDescriptors {
-  int network = -1;  ///< one Ethernet frame a datagram
+  int network = -1;  ///< one Ethernet frame a datagram; none with a vhost-user card
   int vtpm = -1;     ///< swtpm's control channel
   int agent = -1;    ///< stream behind the port org.shamon.guest.0
   int qmp = -1;
@@ -38,6 +38,7 @@ std::string kernel_command_line(VmSpec const& spec);
 
 std::string console_socket_path(VmSpec const& spec);
 std::string console_log_path(VmSpec const& spec);
+std::string vhost_user_socket_path(VmSpec const& spec);
 
 /// Arguments without a shell. Precondition: check_spec succeeded.
 std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& spec,

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 VmSpec good_spec() {
   VmSpec spec;
@@ -104,6 +105,23 @@ TEST(QemuArguments, ACommaInAPathStartsNoOption) {
   EXPECT_THAT(arguments, Contains(HasSubstr("path=/tmp/a,,server=off/console.sock,server=on")));
   EXPECT_THAT(arguments, Contains("dgram,id=net,local.type=fd,local.str=3"));
   EXPECT_THAT(arguments, Contains(HasSubstr("mac=52:54:00:4d:01:14")));
+}
+
+TEST(QemuArguments, GiveTheGateTheMemoryOnlyWithAVhostUserCard) {
+  auto spec = good_spec();
+  auto const plain = qemu_arguments("qemu", spec, {3, 4, 5, 6}, Accelerator::tcg);
+  EXPECT_THAT(plain, Contains("q35"));
+  EXPECT_THAT(plain, Not(Contains(HasSubstr("memfd"))));
+  spec.nic = Nic::vhost_user;
+  spec.packed_ring = true;
+  spec.state_folder = "/tmp/a,b";
+  auto const shared = qemu_arguments("qemu", spec, {-1, 4, 5, 6}, Accelerator::tcg);
+  EXPECT_THAT(shared, Contains("memory-backend-memfd,id=ram,size=256M,share=on,seal=on"));
+  EXPECT_THAT(shared, Contains("q35,memory-backend=ram"));
+  EXPECT_THAT(shared, Contains("socket,id=gate,path=/tmp/a,,b/net.sock,reconnect=1"));
+  EXPECT_THAT(shared, Contains("vhost-user,id=net,chardev=gate"));
+  EXPECT_THAT(shared, Contains(HasSubstr("packed=on")));
+  EXPECT_THAT(shared, Not(Contains(HasSubstr("dgram"))));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.hpp"
@@ -35,6 +36,41 @@ Result<SocketPair> make_network_pair() {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kPortSocketBytes, sizeof kPortSocketBytes);
   }
   return pair;
+}
+
+/// Where the VM's own QEMU connects, and nobody else: the state folder is closed to other users.
+Result<UniqueFd> listen_at(std::string const& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return fail_errno("socket of the network card");
+  ::unlink(path.c_str());
+  if (::bind(socket.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), 1) != 0) {
+    return fail_errno("listen at " + path);
+  }
+  return socket;
+}
+
+/// Our end of the network card, and QEMU's where that is a descriptor.
+struct NetworkEnds {
+  PortDescriptor ours;
+  UniqueFd theirs;
+  std::string path;
+};
+
+Result<NetworkEnds> make_network(VmSpec const& spec) {
+  if (spec.nic == Nic::vhost_user) {
+    auto const path = vhost_user_socket_path(spec);
+    auto listener = listen_at(path);
+    if (!listener) return pass(listener);
+    return NetworkEnds{{*std::move(listener), PortDescriptor::Kind::vhost_user}, {}, path};
+  }
+  auto pair = make_network_pair();
+  if (!pair) return pass(pair);
+  return NetworkEnds{
+      {std::move(pair->first), PortDescriptor::Kind::datagram}, std::move(pair->second), {}};
 }
 
 Accelerator probe_accelerator() {
@@ -77,7 +113,7 @@ Result<std::unique_ptr<VmHandle>> QemuDriver::launch(VmSpec const& spec) {
         vtpm.provision([&](std::string const& tcti) { return options_.on_vtpm(spec.name, tcti); });
     if (!provisioned) return pass(provisioned, "provisioning the vTPM");
   }
-  auto network = make_network_pair();
+  auto network = make_network(spec);
   auto agent = make_socket_pair(SOCK_STREAM);
   auto qmp = make_socket_pair(SOCK_STREAM);
   if (!network) return pass(network);
@@ -86,32 +122,35 @@ Result<std::unique_ptr<VmHandle>> QemuDriver::launch(VmSpec const& spec) {
   auto running_vtpm = vtpm.run();
   if (!running_vtpm) return pass(running_vtpm);
 
-  QemuDescriptors const descriptors{network->second.get(), running_vtpm->control.get(),
+  QemuDescriptors const descriptors{network->theirs.get(), running_vtpm->control.get(),
                                     agent->second.get(), qmp->second.get()};
   ::unlink(console_socket_path(spec).c_str());
   auto const log_path = spec.state_folder + "/qemu.log";
-  auto qemu =
-      starter_->start({qemu_arguments(options_.qemu, spec, descriptors, probe_accelerator()),
-                       {descriptors.network, descriptors.vtpm, descriptors.agent, descriptors.qmp},
-                       log_path});
+  std::vector<int> inherited{descriptors.vtpm, descriptors.agent, descriptors.qmp};
+  if (descriptors.network >= 0) inherited.push_back(descriptors.network);
+  auto qemu = starter_->start(
+      {qemu_arguments(options_.qemu, spec, descriptors, probe_accelerator()), inherited, log_path});
   if (!qemu) return pass(qemu, "package qemu-system-x86");
   // Only QEMU shall hold its ends, so that each side sees when the other is gone.
-  for (auto* end : {&network->second, &agent->second, &qmp->second, &running_vtpm->control}) {
+  for (auto* end : {&network->theirs, &agent->second, &qmp->second, &running_vtpm->control}) {
     end->reset();
-  }
-  auto connection = QmpConnection::open(std::move(qmp->first));
-  if (!connection) {
-    qemu->kill();
-    return fail(connection.error().code, "QEMU did not start: " + log_tail(log_path));
   }
   QemuVm::Parts parts{starter_,
                       spec.name,
                       console_socket_path(spec),
                       std::move(running_vtpm->process),
                       *std::move(qemu),
-                      std::move(network->first),
-                      std::move(agent->first)};
-  return std::make_unique<QemuVm>(std::move(parts), *std::move(connection));
+                      std::move(network->ours),
+                      network->path,
+                      std::move(agent->first),
+                      std::move(qmp->first)};
+  auto vm = std::make_unique<QemuVm>(std::move(parts));
+  // With a vhost-user card QEMU says nothing before the gate has the port.
+  auto const greeted = spec.nic == Nic::socket ? vm->greet() : Status{};
+  if (!greeted) {
+    return fail(greeted.error().code, "QEMU did not start: " + log_tail(log_path));
+  }
+  return vm;
 }
 
 std::unique_ptr<Driver> make_qemu_driver(QemuOptions options) {

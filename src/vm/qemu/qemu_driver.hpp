@@ -6,10 +6,15 @@
 // The driver is thread-safe for that: any number of VMs may be started at once, but a state folder
 // belongs to one VM. `on_vtpm` is called on the thread that called start().
 //
-// A guest gets: 1 processor, memory as specified, a virtio network card whose frames travel one a
-// datagram over a UNIX socket pair, a vTPM (CRB), a virtio-serial port org.shamon.guest.0, a serial
-// console. Files in the state folder (mode 0700): vtpm/ (state; keep it), vtpm.log, qemu.log,
-// console.log, console.sock (an operator's terminal; ends with the VM).
+// A guest gets: 1 processor, memory as specified, a virtio network card, a vTPM (CRB), a
+// virtio-serial port org.shamon.guest.0, a serial console. Files in the state folder (mode 0700):
+// vtpm/ (state; keep it), vtpm.log, qemu.log, console.log, console.sock (an operator's terminal;
+// ends with the VM), net.sock (of a vhost-user card).
+//
+// The card's frames travel one a datagram over a UNIX socket pair, or the gate moves them in the
+// guest's memory (vhost-user). In the latter case QEMU stands still from its start until the gate
+// has taken the port, and whenever it connects to a gate that is not there: so start() does not
+// wait for it, and a QEMU that cannot start is known by exit_fd() alone.
 #pragma once
 
 #include "vm/driver.hpp"

@@ -10,6 +10,7 @@ QemuVm::~QemuVm() {
   parts_.qemu.kill();
   parts_.vtpm.kill();
   ::unlink(parts_.console_path.c_str());
+  if (!parts_.network_path.empty()) ::unlink(parts_.network_path.c_str());
 }
 
 bool QemuVm::has_ended() const {
@@ -24,8 +25,8 @@ VmState QemuVm::state() const {
 
 Result<PortDescriptor> QemuVm::take_port() {
   std::lock_guard const lock(mutex_);
-  if (!parts_.network) return fail(Errc::conflict, "the port was taken before");
-  return PortDescriptor{std::move(parts_.network), PortDescriptor::Kind::datagram};
+  if (!parts_.network.descriptor) return fail(Errc::conflict, "the port was taken before");
+  return std::move(parts_.network);
 }
 
 Result<std::optional<UniqueFd>> QemuVm::take_agent_channel() {
@@ -34,9 +35,24 @@ Result<std::optional<UniqueFd>> QemuVm::take_agent_channel() {
   return std::optional<UniqueFd>(std::move(parts_.agent));
 }
 
+Status QemuVm::greet() {
+  std::lock_guard const lock(mutex_);
+  return greet_locked();
+}
+
+Status QemuVm::greet_locked() {
+  if (qmp_) return {};
+  if (!parts_.qmp) return fail(Errc::unreachable, "QEMU did not greet when it was asked first");
+  auto connection = QmpConnection::open(std::move(parts_.qmp));
+  if (!connection) return pass(connection);
+  qmp_ = *std::move(connection);
+  return {};
+}
+
 Status QemuVm::command(char const* name, VmState next) {
   if (has_ended()) return fail(Errc::not_found, "the VM has ended");
-  auto const done = qmp_.execute(name);
+  if (auto const greeted = greet_locked(); !greeted) return pass(greeted, parts_.name.value());
+  auto const done = qmp_->execute(name);
   if (!done) return pass(done, parts_.name.value());
   state_ = next;
   return {};
@@ -58,8 +74,9 @@ Status QemuVm::stop(Permit<VmStop>&& permit) {
   if (permit.operation().vm != parts_.name) return fail(Errc::denied, "permit of another VM");
   // QEMU may be gone between the question and the command: that is stopped as well.
   if (!has_ended()) {
-    (void)qmp_.execute("quit");
-    if (!parts_.qemu.wait(kQuitTimeout)) parts_.qemu.kill();
+    // A QEMU that never greeted may stand still, waiting for its gate.
+    bool const asked = qmp_ && qmp_->execute("quit");
+    if (!asked || !parts_.qemu.wait(kQuitTimeout)) parts_.qemu.kill();
   }
   parts_.vtpm.kill();
   state_ = VmState::stopped;

@@ -19,10 +19,14 @@ class QemuVm final : public VmHandle {
     std::string console_path;
     ChildProcess vtpm;
     ChildProcess qemu;
-    UniqueFd network;
+    PortDescriptor network;
+    std::string network_path;  ///< of a vhost-user card's socket, else empty
     UniqueFd agent;
+    UniqueFd qmp;  ///< QEMU has not greeted there yet
   };
-  QemuVm(Parts parts, QmpConnection qmp) : parts_(std::move(parts)), qmp_(std::move(qmp)) {}
+  explicit QemuVm(Parts parts) : parts_(std::move(parts)) {}
+  /// Waits for QEMU's greeting. Errors: those of QmpConnection::open.
+  Status greet();
   ~QemuVm() override;
 
   VmState state() const override;
@@ -36,11 +40,12 @@ class QemuVm final : public VmHandle {
 
  private:
   bool has_ended() const;
+  Status greet_locked();
   Status command(char const* name, VmState next);
 
   mutable std::mutex mutex_;
   Parts parts_;
-  QmpConnection qmp_;
+  std::optional<QmpConnection> qmp_;
   VmState state_ = VmState::running;
 };
 
