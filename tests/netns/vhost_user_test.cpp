@@ -130,8 +130,9 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
     ASSERT_TRUE(netns::run("head -c 6000000 /dev/urandom > " + sent).ok());
     Process sink = start("socat -u TCP-LISTEN:9000,reuseaddr OPEN:" + back + ",creat,trunc",
                          lab_->domain_ns("g2"));
-    ASSERT_NE(console_->run("(nc -l -p 9001 >/tmp/got </dev/null; nc 10.77.0.2 9000 </tmp/got) &"),
-              "");
+    ASSERT_NE(
+        console_->run("(nc -l -p 9001 >/tmp/got </dev/null; nc 10.77.0.2 9000 </tmp/got) & true"),
+        "");
     EXPECT_TRUE(eventually(
         [&] {
           return netns::run("socat -u FILE:" + sent + " TCP:" + kGuest + ":9001,connect-timeout=2",

@@ -9,6 +9,7 @@
 namespace shamon {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -120,7 +121,9 @@ TEST(QemuArguments, GiveTheGateTheMemoryOnlyWithAVhostUserCard) {
   EXPECT_THAT(shared, Contains("q35,memory-backend=ram"));
   EXPECT_THAT(shared, Contains("socket,id=gate,path=/tmp/a,,b/net.sock,reconnect=1"));
   EXPECT_THAT(shared, Contains("vhost-user,id=net,chardev=gate"));
-  EXPECT_THAT(shared, Contains(HasSubstr("packed=on")));
+  EXPECT_THAT(shared, Contains(AllOf(HasSubstr("packed=on"), HasSubstr(",vectors=0"))));
+  EXPECT_THAT(qemu_arguments("qemu", spec, {-1, 4, 5, 6}, Accelerator::kvm),
+              Not(Contains(HasSubstr("vectors="))));
   EXPECT_THAT(shared, Not(Contains(HasSubstr("dgram"))));
 }
 
