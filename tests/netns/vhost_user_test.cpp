@@ -145,9 +145,10 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
   }
 
   std::uint64_t counter(std::string const& name) {
-    return std::strtoull(
-        console_->run("cat /sys/class/net/eth0/statistics/" + name + " | tr '\\n' ' '").c_str() + 2,
-        nullptr, 10);
+    std::string const text = console_->run("cat /sys/class/net/eth0/statistics/" + name);
+    std::size_t const digit = text.find_first_of("0123456789");
+    EXPECT_NE(digit, std::string::npos) << text;
+    return digit == std::string::npos ? 0 : std::strtoull(&text[digit], nullptr, 10);
   }
 
   VmSpec spec_;
