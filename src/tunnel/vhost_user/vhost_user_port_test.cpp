@@ -449,6 +449,64 @@ TEST_F(VhostUserPortTest, a_breach_stops_the_port_and_says_which) {
   }
 }
 
+TEST_F(VhostUserPortTest, each_pair_has_its_own_driver_and_an_unused_one_lends_the_first) {
+  ::unlink(address_.sun_path);
+  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  auto ports = make_vhost_user_ports(std::move(listener), 2);
+  ASSERT_TRUE(ports.has_value());
+  ASSERT_EQ(ports->size(), 2u);
+  port_ = std::move((*ports)[0]);
+  std::unique_ptr<PortDriver> const second = std::move((*ports)[1]);
+  EXPECT_NE(port_->fd(), second->fd());
+  connect();
+  send(Request::get_features, {});
+  EXPECT_EQ(reply(Request::get_features), kOfferedAlways | kNetMultiQueue);
+  send(Request::get_queue_num, {});
+  EXPECT_EQ(reply(Request::get_queue_num), 2u);
+  start(kOffloads | kNetMultiQueue);
+  Bytes frame(60, 3);
+  std::array<iovec, 2> parts{iovec{}, iovec{frame.data(), frame.size()}};
+  guest_offers(2000);
+  EXPECT_EQ(second->send({}, parts), Outcome::done);
+  second->end_of_turn();
+  EXPECT_TRUE(to_guest_->collect().has_value());
+
+  // The guest's second pair takes the place of the first in its memory.
+  for (std::uint32_t queue : {0u, 1u}) {
+    send(Request::get_vring_base, state(queue, 0));
+    (void)reply(Request::get_vring_base);
+  }
+  for (SharedMemory& memory : memory_) std::memset(memory.data, 0, memory.size);
+  from_guest_.emplace(memory_[1], false, kSize, false);
+  send(Request::set_vring_num, state(3, kSize));
+  std::uint64_t const user = test::kUserBase + memory_[0].size;
+  ByteWriter out;
+  out.u32le(3).u32le(0).u64le(user + Driver::kDescriptors).u64le(user + Driver::kDevice);
+  out.u64le(user + Driver::kDriver).u64le(0);
+  send(Request::set_vring_addr, out.view());
+  send(Request::set_vring_kick, number(3), {kick_[1].get()});
+  send(Request::set_vring_enable, state(3, 1));
+  EXPECT_EQ(outcome(), Outcome::busy) << port_->fault();
+  EXPECT_EQ(second->receive(buffer_).error(), Outcome::busy);
+  guest_sends(frame);
+  kick(1);
+  pollfd entry{second->fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&entry, 1, 0), 1);
+  auto const got = second->receive(buffer_);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(to_bytes(got->bytes), frame);
+  EXPECT_EQ(outcome(), Outcome::busy) << "not the first one's";
+  second->end_of_turn();
+  // A breach in one pair ends the VM's port.
+  from_guest_->poke<std::uint16_t>(Driver::kDriver + 2, 1000);
+  kick(1);
+  EXPECT_EQ(second->receive(buffer_).error(), Outcome::closed);
+  EXPECT_TRUE(readable());
+  EXPECT_EQ(outcome(), Outcome::closed);
+}
+
 TEST_F(VhostUserPortTest, only_a_listening_stream_socket_will_do) {
   int ends[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
