@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
       case 2: {  // the guest writes
         std::size_t const offset = in.u16le() % kPlayground;
         ByteView const bytes = in.take(std::min<std::size_t>(in.u8() % 32, in.remaining()));
-        std::memcpy(memory.data + offset, bytes.data(), bytes.size());
+        if (!bytes.empty()) std::memcpy(memory.data + offset, bytes.data(), bytes.size());
         break;
       }
       case 3:
