@@ -103,7 +103,7 @@ class VhostUserPort final : public PortDriver {
     }
     auto const ethernet = parse_ethernet(whole_);
     if (!ethernet) return Outcome::busy;
-    auto const packet = parse_ipv4_packet(ethernet->payload);
+    auto const packet = parse_ip_packet(ethernet->payload);
     if (!packet) return Outcome::busy;
     Offload offload;
     offload.checksum_partial = (vnet_header[0] & kNeedsChecksum) != 0;

@@ -276,7 +276,7 @@ TEST_F(VhostUserPortTest, a_super_packet_is_taken_apart_for_a_guest_that_takes_n
                                            MacAddress{{2, 0, 0, 0, 0, 2}}, kEtherTypeIpv4);
   Bytes frame(header.begin(), header.end());
   append(frame, packet);
-  auto const parsed = parse_ipv4_packet(std::span(frame).subspan(kEthernetHeaderBytes));
+  auto const parsed = parse_ip_packet(std::span(frame).subspan(kEthernetHeaderBytes));
   ASSERT_TRUE(parsed.has_value());
   VnetHeader const vnet = make_vnet_header({Segmentation::tcp, 1400, true}, *parsed);
   for (std::uint64_t const features : {kPlain, kOffloads}) {
