@@ -4,10 +4,12 @@
 //   shamon-guest [agent] [--port PATH] [--tcti TCTI] [--ima PATH] [--event-log PATH]
 //                [--ak-handle N] [--socket PATH]
 //   shamon-guest label | may-talk VM | attest
+//   shamon-guest channel list | read | write | ring | wait …
 #include <cstdio>
 #include <cstdlib>
 
 #include "guest/agent_service.hpp"
+#include "guest/channel_command.hpp"
 #include "guest/local_question.hpp"
 
 namespace {
@@ -26,6 +28,7 @@ int usage() {
       "                    [--ak-handle N] [--socket PATH]\n"
       "       shamon-guest label | may-talk VM | attest   [--socket PATH]\n",
       stderr);
+  std::fputs(kChannelUsage, stderr);
   return 2;
 }
 
@@ -61,6 +64,10 @@ int ask(AgentOptions const& options, std::string const& question) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "channel") {
+    int const code = run_channel_command({argv + 2, argv + argc});
+    return code == 2 ? usage() : code;
+  }
   AgentOptions options;
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) {

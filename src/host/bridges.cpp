@@ -3,7 +3,6 @@
 #include "attestation/ear.hpp"
 #include "base/clock.hpp"
 #include "coalition/limits.hpp"
-#include "tunnel/limits.hpp"
 
 namespace shamon {
 namespace {
@@ -136,8 +135,6 @@ bool Bridges::may_associate(HostName const& peer, LabelName const& label) {
   }
   return true;
 }
-
-static_assert(kEspLanesMax == kLanesMax, "the negotiation and the gate mean the same lanes");
 
 std::uint32_t Bridges::new_spi() {
   for (;;) {

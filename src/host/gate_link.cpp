@@ -64,6 +64,7 @@ void GateLink::lose(std::string const& why) {
   synchronised_ = false;
   awaited_.clear();
   closing_.clear();
+  opening_shares_.clear();
   journal_.event("gate_lost", "gate", "", why);
   // A gate that is gone passes nothing: its associations ended with it.
   std::vector<AssociationId> open;
@@ -104,6 +105,7 @@ void GateLink::handle(GateClient::Event const& event) {
                  },
                  [&](gate::Done const& done) {
                    awaited_.erase(done.header.sequence);
+                   answer_share(done.header.sequence, {});
                    auto const closed = closing_.find(done.header.sequence);
                    if (closed == closing_.end()) return;
                    AssociationId const id = closed->second;
@@ -116,6 +118,8 @@ void GateLink::handle(GateClient::Event const& event) {
                    journal_.event("gate_refused", "gate", "",
                                   awaited_[refused.header.sequence] + ": " + why);
                    awaited_.erase(refused.header.sequence);
+                   answer_share(refused.header.sequence,
+                                fail(static_cast<Errc>(refused.errc), "the gate: " + why));
                  },
                  [&](gate::Audit const& audit) { handlers_.on_audit(audit); },
                  [&](gate::AssociationWanted const& wanted) {
@@ -145,6 +149,8 @@ void GateLink::handle(GateClient::Event const& event) {
                    }
                  },
                  [&](gate::StatisticsEnd const&) {},
+                 [&](gate::ShareState const& state) { handlers_.on_share_reported(state); },
+                 [&](gate::ShareEnded const& ended) { handlers_.on_share_ended(ended); },
              },
              event);
 }
@@ -293,6 +299,36 @@ void GateLink::close_where(std::function<bool(AssociationRecord const&)> const& 
     if (record.open && matches(record)) chosen.push_back(id);
   }
   for (auto id : chosen) close_association(id, reason, text);
+}
+
+Status GateLink::open_share(SharePermits permits, ShareSpec const& spec) {
+  if (!connected()) return fail(Errc::unreachable, "the gate is not connected");
+  auto sent = client_->open_share(std::move(permits), spec);
+  note(sent, "open channel " + std::to_string(spec.id.value()));
+  if (!sent) return pass(sent);
+  opening_shares_.emplace(*sent, spec.id);
+  return {};
+}
+
+Status GateLink::join_share(ChannelId channel, gate::ShareSide side, gate::ShareView view,
+                            UniqueFd socket) {
+  if (!connected()) return fail(Errc::unreachable, "the gate is not connected");
+  auto sent = client_->join_share(channel, side, view, std::move(socket));
+  note(sent, "join channel " + std::to_string(channel.value()));
+  return sent ? Status{} : Status(pass(sent));
+}
+
+void GateLink::close_share(ChannelId channel) {
+  if (!connected()) return;
+  note(client_->close_share(channel), "close channel " + std::to_string(channel.value()));
+}
+
+void GateLink::answer_share(std::uint32_t sequence, Status const& status) {
+  auto const found = opening_shares_.find(sequence);
+  if (found == opening_shares_.end()) return;
+  ChannelId const id = found->second;
+  opening_shares_.erase(found);
+  handlers_.on_share_answered(id, status);
 }
 
 void GateLink::retire(AssociationId id, Instant at) {

@@ -60,6 +60,10 @@ class GateLink {
     std::function<void(HostName const&, LabelName const&)> on_rekey_wanted;
     std::function<void(AssociationRecord const&)> on_association_ended;
     std::function<void(gate::Audit const&)> on_audit;
+    /// The gate's answer to open_share().
+    std::function<void(ChannelId, Status const&)> on_share_answered;
+    std::function<void(gate::ShareState const&)> on_share_reported;
+    std::function<void(gate::ShareEnded const&)> on_share_ended;
   };
   GateLink(EventLoop& loop, Monitor& monitor, Journal& journal, std::string socket_path,
            Handlers handlers);
@@ -79,6 +83,10 @@ class GateLink {
   void close_association(AssociationId id, gate::CloseReason reason, std::string const& text);
   void close_where(std::function<bool(AssociationRecord const&)> const& matches,
                    gate::CloseReason reason, std::string const& text);
+  /// Opens a channel, hands a side its view, closes it. Errors: `unreachable` without a gate.
+  Status open_share(SharePermits permits, ShareSpec const& spec);
+  Status join_share(ChannelId channel, gate::ShareSide side, gate::ShareView view, UniqueFd socket);
+  void close_share(ChannelId channel);
   std::vector<AssociationRecord> associations() const;
   Instant lease() const noexcept { return lease_; }
   /// Of the gate: lanes an association needs, queues a TAP may have.
@@ -92,6 +100,7 @@ class GateLink {
   void synchronise();
   void ask_statistics();
   void send_port(PortRecord const& port);
+  void answer_share(std::uint32_t sequence, Status const& status);
   void retire(AssociationId id, Instant at);
   void note(Result<std::uint32_t> const& sent, std::string what);
 
@@ -110,6 +119,7 @@ class GateLink {
   std::map<AssociationId, AssociationRecord> associations_;
   std::map<std::uint32_t, std::string> awaited_;  ///< sequence -> what Done or Refused answers
   std::map<std::uint32_t, AssociationId> closing_;
+  std::map<std::uint32_t, ChannelId> opening_shares_;
   Instant lease_{};
   std::uint32_t next_association_ = 1;
   unsigned workers_ = 1;

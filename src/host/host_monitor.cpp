@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "host/audit_rows.hpp"
 #include "host/explain_flow.hpp"
+#include "host/explain_share.hpp"
 #include "host/pushed_policy.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/membership.hpp"
@@ -62,6 +63,7 @@ HostMonitor::HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certifi
       machine_policy_(std::move(machine_policy)),
       gate_(loop, monitor_, journal_, config_.gate_socket, gate_handlers()),
       vms_(loop, monitor_, journal_, gate_, config_.swtpm_config, vm_handlers()),
+      channels_(loop, monitor_, journal_, gate_, vms_),
       tpm_(loop, config_.tpm_tcti),
       membership_(loop, tpm_, journal_, config_, std::move(tls_key), authority_ca_,
                   membership_handlers()),
@@ -119,8 +121,14 @@ GateLink::Handlers HostMonitor::gate_handlers() {
   GateLink::Handlers out;
   out.on_ready = [this] {
     journal_.event("gate_ready", "gate", "", "holds policy, ports and routes");
+    channels_.gate_ready();
   };
-  out.on_lost = [] {};
+  out.on_lost = [this] { channels_.gate_lost(); };
+  out.on_share_answered = [this](ChannelId id, Status const& status) {
+    channels_.answered(id, status);
+  };
+  out.on_share_reported = [this](gate::ShareState const& state) { channels_.reported(state); };
+  out.on_share_ended = [this](gate::ShareEnded const& ended) { channels_.ended(ended); };
   out.on_association_wanted = [this](HostName const& peer, LabelName const& label) {
     bridges_.want(peer, label);
   };
@@ -154,6 +162,9 @@ VmManager::Handlers HostMonitor::vm_handlers() {
       if (entry.vm == changed.spec.name && theirs) membership_.report_vm(entry);
     }
   };
+  out.on_releasing = [this](VmName const& vm, std::string const& why) {
+    channels_.vm_released(vm, why);
+  };
   out.on_query = [this](ManagedVm const& vm, guest::QueryFrame const& query) {
     return answer_guest(vm, query);
   };
@@ -166,6 +177,14 @@ LocalApiSource HostMonitor::api_source() {
   out.explain_flow = [this](auto const& from, auto const& to, auto const& service) {
     return explain(from, to, service);
   };
+  out.explain_share = [this](auto const& owner, auto const& user) {
+    return explain_share(owner, user);
+  };
+  out.channels = [this] { return channels_.list(); };
+  out.open_channel = [this](ShareRequest const& request, auto done) {
+    channels_.open(request, std::move(done));
+  };
+  out.close_channel = [this](ChannelId id) { return channels_.close(id, "asked by the operator"); };
   out.vm_action = [this](VmName const& vm, std::string const& action) -> Status {
     if (action == "suspend") return vms_.suspend(vm);
     if (action == "resume") return vms_.resume(vm);
@@ -231,6 +250,7 @@ Status HostMonitor::put_in_force(MachinePolicy::Combined combined, Digest const&
   journal_.event("policy_loaded", policy->coalition().value(), "", "sha256 " + digest.hex(),
                  revision);
   bridges_.policy_changed(revision);
+  channels_.policy_changed();
   for (auto const& orphan : monitor_.orphans())
     vms_.stop(orphan, "stopped", "the new policy has no such label");
   update_routes();
@@ -442,6 +462,21 @@ Explanation HostMonitor::explain(std::string const& from, std::string const& to,
       question.association_cipher = to_string(record.algorithm);
   }
   return explain_flow(question, monitor_.policy());
+}
+
+Explanation HostMonitor::explain_share(std::string const& owner, std::string const& user) {
+  ShareQuestion question;
+  question.gate_connected = gate_.connected();
+  for (auto const& [name, party] :
+       {std::pair{&owner, &question.owner}, std::pair{&user, &question.user}}) {
+    party->name = *name;
+    ManagedVm const* const vm = vms_.find(VmName(*name));
+    if (vm == nullptr) continue;
+    party->state = vm->state;
+    party->kind = vm->spec.kind;
+    party->label = vm->spec.label;
+  }
+  return shamon::explain_share(question, monitor_.policy());
 }
 
 HostStatus HostMonitor::status() const {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "host/bridges.hpp"
+#include "host/channels.hpp"
 #include "host/local_api.hpp"
 #include "host/machine_policy.hpp"
 #include "policy/source.hpp"
@@ -43,6 +44,7 @@ class HostMonitor {
   void start_vms_when_ready();
   guest::AnswerFrame answer_guest(ManagedVm const& vm, guest::QueryFrame const& query);
   Explanation explain(std::string const& from, std::string const& to, std::string const& service);
+  Explanation explain_share(std::string const& owner, std::string const& user);
   HostStatus status() const;
 
   EventLoop& loop_;
@@ -59,6 +61,7 @@ class HostMonitor {
   std::optional<Digest> policy_digest_;
   GateLink gate_;
   VmManager vms_;
+  Channels channels_;
   TpmWorker tpm_;
   Membership membership_;
   Bridges bridges_;

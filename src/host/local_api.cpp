@@ -1,6 +1,8 @@
 #include "host/local_api.hpp"
 
+#include <charconv>
 #include <cstdlib>
+#include <optional>
 
 #include <unistd.h>
 
@@ -41,23 +43,60 @@ int http_status_of(Errc code) {
   return 500;
 }
 
+bool is_administrator(HttpRequest const& request) {
+  return request.local_peer &&
+         (request.local_peer->uid == 0 || request.local_peer->uid == ::getuid());
+}
+Error const kNotYours{Errc::denied, "only root and the daemon's user may do this", {}};
+
+std::optional<ChannelId> parse_channel(std::string const& text) {
+  std::uint32_t number = 0;
+  char const* const end = text.data() + text.size();
+  auto const [at, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || at != end || number == 0) return std::nullopt;
+  return ChannelId(number);
+}
+
 }  // namespace
 
 LocalApi::LocalApi(EventLoop& loop, Journal& journal, LocalApiSource source)
     : journal_(journal), source_(std::move(source)), reading_(loop), admin_(loop) {
   add_reading_routes(reading_);
   add_reading_routes(admin_);
+  add_channel_routes();
   admin_.route("POST", "/v1/vms/{vm}/{action}", [this](HttpRequest const& request, auto responder) {
-    bool const ours = request.local_peer &&
-                      (request.local_peer->uid == 0 || request.local_peer->uid == ::getuid());
-    if (!ours)
-      return refuse(*responder, 403,
-                    {Errc::denied, "only root and the daemon's user may do this", {}});
+    if (!is_administrator(request)) return refuse(*responder, 403, kNotYours);
     auto done =
         source_.vm_action(VmName(request.parameters.at("vm")), request.parameters.at("action"));
     if (!done) return refuse(*responder, http_status_of(done.error().code), done.error());
     responder->send({200, "application/json", "{}"});
   });
+}
+
+void LocalApi::add_channel_routes() {
+  admin_.route("POST", "/v1/channels", [this](HttpRequest const& request, auto responder) {
+    if (!is_administrator(request)) return refuse(*responder, 403, kNotYours);
+    auto asked = decode_json<ShareRequest>(request.body);
+    if (!asked) return refuse(*responder, 400, asked.error());
+    source_.open_channel(*asked, [responder](Result<ChannelRow> opened) {
+      if (!opened) {
+        return refuse(*responder, http_status_of(opened.error().code), opened.error());
+      }
+      responder->send({200, "application/json", encode_json(*opened)});
+    });
+  });
+  admin_.route("POST", "/v1/channels/{id}/close",
+               [this](HttpRequest const& request, auto responder) {
+                 if (!is_administrator(request)) return refuse(*responder, 403, kNotYours);
+                 auto const id = parse_channel(request.parameters.at("id"));
+                 if (!id)
+                   return refuse(*responder, 400, {Errc::invalid, "not a channel's number", {}});
+                 auto const closed = source_.close_channel(*id);
+                 if (!closed) {
+                   return refuse(*responder, http_status_of(closed.error().code), closed.error());
+                 }
+                 responder->send({200, "application/json", "{}"});
+               });
 }
 
 void LocalApi::add_reading_routes(HttpServer& server) {
@@ -107,6 +146,17 @@ void LocalApi::add_reading_routes(HttpServer& server) {
     responder->send(
         {200, "application/json",
          encode_json(source_.explain_flow(from, to, query_or(request, "service", "")))});
+  });
+  server.route("GET", "/v1/channels", [this](HttpRequest const&, auto responder) {
+    responder->send({200, "application/json", encode_json(source_.channels())});
+  });
+  server.route("GET", "/v1/explain/share", [this](HttpRequest const& request, auto responder) {
+    std::string const owner = query_or(request, "owner", "");
+    std::string const user = query_or(request, "user", "");
+    if (!is_valid_name(owner) || !is_valid_name(user)) {
+      return refuse(*responder, 400, {Errc::invalid, "say ?owner=VM&user=VM", {}});
+    }
+    responder->send({200, "application/json", encode_json(source_.explain_share(owner, user))});
   });
   server.route("GET", "/livez", [](HttpRequest const&, auto responder) {
     responder->send({200, "text/plain", "ok\n"});

@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "base/channel_id.hpp"
+#include "coalition/messages/channel.hpp"
 #include "coalition/messages/operator.hpp"
 #include "host/journal.hpp"
 #include "net/http.hpp"
@@ -17,6 +19,11 @@ struct LocalApiSource {
   std::function<Explanation(std::string const& from, std::string const& to,
                             std::string const& service)>
       explain_flow;
+  std::function<Explanation(std::string const& owner, std::string const& user)> explain_share;
+  std::function<ChannelList()> channels;
+  std::function<void(ShareRequest const&, std::function<void(Result<ChannelRow>)> done)>
+      open_channel;
+  std::function<Status(ChannelId)> close_channel;
   std::function<Status(VmName const&, std::string const& action)>
       vm_action;  ///< suspend resume stop
 };
@@ -28,6 +35,7 @@ class LocalApi {
 
  private:
   void add_reading_routes(HttpServer& server);
+  void add_channel_routes();
 
   Journal& journal_;
   LocalApiSource source_;

@@ -204,6 +204,7 @@ void VmManager::stop(VmName const& name, std::string const& state, std::string c
   if (found == vms_.end()) return;
   ManagedVm& vm = found->second;
   auto const label = monitor_.policy().find_label(vm.spec.label);
+  handlers_.on_releasing(name, "has ended");
   gate_.detach(vm.port);
   if (vm.handle && vm.handle->exit_fd() >= 0) loop_.unwatch(vm.handle->exit_fd());
   vm.agent.reset();
@@ -220,6 +221,7 @@ void VmManager::stop(VmName const& name, std::string const& state, std::string c
 void VmManager::isolate(VmName const& name, std::string const& reason) {
   ManagedVm* vm = find(name);
   if (vm == nullptr) return;
+  handlers_.on_releasing(name, "is cut off");
   gate_.detach(vm->port);
   set_state(*vm, "revoked", reason);
 }
@@ -232,6 +234,7 @@ Status VmManager::suspend(VmName const& name) {
   auto permit =
       monitor_.authorize(VmStop{name, label.value_or(LabelId(kLabelsMax))}, read_wall_clock());
   if (!permit) return fail(Errc::denied, describe(permit.error().record, monitor_.policy()));
+  handlers_.on_releasing(name, "is suspended");
   auto suspended = vm->handle->suspend();
   if (!suspended) return suspended;
   monitor_.stopped(*permit);

@@ -49,6 +49,8 @@ class VmManager {
  public:
   struct Handlers {
     std::function<void(ManagedVm const&)> on_changed;  ///< state differs: tell the authority
+    /// Before a VM that ran is stopped, suspended or cut off: what it shares must end.
+    std::function<void(VmName const&, std::string const& why)> on_releasing;
     std::function<guest::AnswerFrame(ManagedVm const&, guest::QueryFrame const&)> on_query;
   };
   VmManager(EventLoop& loop, Monitor& monitor, Journal& journal, GateLink& gate,

@@ -12,7 +12,8 @@ namespace shamon {
 
 namespace {
 
-constexpr std::uint64_t kListenTag = 16, kClientTag = 17, kNoticesTag = 18, kStopTag = 19;
+constexpr std::uint64_t kListenTag = 16, kClientTag = 17, kNoticesTag = 18, kStopTag = 19,
+                        kSharesTag = 20;
 
 template <class... F>
 struct Overloaded : F... {
@@ -55,7 +56,9 @@ Result<std::unique_ptr<Gate>> Gate::create(std::vector<Underlay> underlays,
                                            GateOptions const& options, ControlServer control) {
   auto notices = Notices::create();
   if (!notices) return pass(notices);
-  std::unique_ptr<Gate> gate(new Gate(std::move(control), *std::move(notices)));
+  auto shares = SharedMemory::create();
+  if (!shares) return pass(shares);
+  std::unique_ptr<Gate> gate(new Gate(std::move(control), *std::move(notices), *std::move(shares)));
   WorkerPlace place{0, static_cast<unsigned>(underlays.size())};
   for (Underlay& underlay : underlays) {
     auto worker =
@@ -68,6 +71,7 @@ Result<std::unique_ptr<Gate>> Gate::create(std::vector<Underlay> underlays,
   Worker& first = *gate->workers_[0];
   Status watched = first.watch(gate->control_.listen_fd(), kListenTag, EPOLLIN, true);
   if (watched) watched = first.watch(gate->notices_->fd(), kNoticesTag, EPOLLIN, true);
+  if (watched) watched = first.watch(gate->shares_.fd(), kSharesTag, EPOLLIN, true);
   if (!watched) return pass(watched);
   return gate;
 }
@@ -81,6 +85,7 @@ Status Gate::run(int stop) {
     if (tag == kStopTag) stopped = true;
     if (tag == kListenTag) accept_client();
     if (tag == kClientTag) control_turn(events);
+    if (tag == kSharesTag) shares_turn();
     if (tag == kNoticesTag) {
       std::uint64_t rings = 0;
       (void)!::read(notices_->fd(), &rings, sizeof rings);
@@ -140,7 +145,7 @@ void Gate::take(WorkerNotice const& notice) {
 }
 
 void Gate::remove_port(PortId id, std::string_view fault) {
-  if (!on_all([&](Worker& worker) { return worker.detach_port(id); })) return;
+  if (!detach_port(id)) return;
   gate::PortFault message;
   message.port = id.value();
   std::copy_n(fault.begin(), std::min(fault.size(), message.text.size() - 1), message.text.begin());

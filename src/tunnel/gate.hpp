@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "tunnel/control_server.hpp"
+#include "tunnel/shared_memory.hpp"
 #include "tunnel/worker.hpp"
 
 namespace shamon {
@@ -52,14 +53,15 @@ class Gate {
   Status run(int stop);
 
  private:
-  Gate(ControlServer control, std::unique_ptr<Notices> notices)
-      : control_(std::move(control)), notices_(std::move(notices)) {}
+  Gate(ControlServer control, std::unique_ptr<Notices> notices, SharedMemory shares)
+      : control_(std::move(control)), notices_(std::move(notices)), shares_(std::move(shares)) {}
 
   void control_turn(std::uint32_t events);
   void accept_client();
   void take_notices();
   void take(WorkerNotice const& notice);
   void remove_port(PortId id, std::string_view fault);
+  void shares_turn();
 
   // Commands, in gate_commands.cpp. Each answers with its effect or the reason against it.
   void execute(ControlServer::Command command);
@@ -71,11 +73,22 @@ class Gate {
   Status attach_port(gate::PortAttach const& message, std::vector<UniqueFd> descriptors);
   Status end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence);
   void report_statistics(std::uint32_t sequence);
+  Status detach_port(PortId id);
+  // Channels, in gate_shares.cpp. They are the gate's own: no packet is on their way.
+  Status open_share(gate::ShareOpen const& message);
+  Status join_share(gate::ShareJoin const& message, std::vector<UniqueFd> descriptors);
+  Status close_share(gate::ShareClose const& message);
+  Status check_party(VmName const& vm, LabelName const& label);
+  Result<SharePermits> authorize_share(ShareSpec const& spec);
+  void end_share(ChannelId id, gate::ShareEnd reason);
+  void end_shares_of(VmName const& vm);
+  void relabel_shares();
 
   ControlServer control_;
   bool greeted_ = false;
   bool control_writable_watched_ = false;
   std::unique_ptr<Notices> notices_;
+  SharedMemory shares_;
   std::vector<std::unique_ptr<Worker>> workers_;  ///< at least one
 };
 

@@ -215,4 +215,39 @@ Result<std::uint32_t> GateClient::request_statistics() {
   return state_->send(message);
 }
 
+Result<std::uint32_t> GateClient::open_share(SharePermits&& permits, ShareSpec const& spec) {
+  SharePermits const used = std::move(permits);
+  MemoryShare const& memory = used.memory.operation();
+  bool const events = spec.events == 0 || (used.to_user && used.to_owner);
+  if (memory.owner != spec.owner || memory.user != spec.user || !events) {
+    return fail(Errc::denied, "permits of another channel");
+  }
+  gate::ShareOpen message;
+  message.channel = spec.id.value();
+  message.events = spec.events;
+  message.size_bytes = spec.size_bytes;
+  message.writable = spec.writable ? 1 : 0;
+  message.owner = to_name(spec.owner.value());
+  message.user = to_name(spec.user.value());
+  message.owner_label = to_name(spec.owner_label.value());
+  message.user_label = to_name(spec.user_label.value());
+  return state_->send(message);
+}
+
+Result<std::uint32_t> GateClient::join_share(ChannelId channel, gate::ShareSide side,
+                                             gate::ShareView view, UniqueFd socket) {
+  gate::ShareJoin message;
+  message.channel = channel.value();
+  message.side = side;
+  message.view = view;
+  int const number = socket.get();
+  return state_->send(message, {&number, 1});
+}
+
+Result<std::uint32_t> GateClient::close_share(ChannelId channel) {
+  gate::ShareClose message;
+  message.channel = channel.value();
+  return state_->send(message);
+}
+
 }  // namespace shamon

@@ -11,6 +11,7 @@
 #include "policy/compiled_policy.hpp"
 #include "tunnel/association_spec.hpp"
 #include "tunnel/gate_control.hpp"
+#include "tunnel/share_spec.hpp"
 
 namespace shamon {
 
@@ -18,7 +19,8 @@ class GateClient {
  public:
   using Event = std::variant<gate::State, gate::StateEnd, gate::Done, gate::Refused, gate::Audit,
                              gate::AssociationWanted, gate::RekeyWanted, gate::AssociationEnded,
-                             gate::PortFault, gate::Statistics, gate::StatisticsEnd>;
+                             gate::PortFault, gate::Statistics, gate::StatisticsEnd,
+                             gate::ShareState, gate::ShareEnded>;
   static Result<GateClient> connect(std::string const& socket_path);
   GateClient(GateClient&&) noexcept;
   GateClient& operator=(GateClient&&) noexcept;
@@ -43,6 +45,12 @@ class GateClient {
   Result<std::uint32_t> drop_route(Ipv4 address);
   Result<std::uint32_t> set_lease(Instant until);
   Result<std::uint32_t> request_statistics();
+  /// Errors beside those of sending: `denied` if the permits are for another channel.
+  Result<std::uint32_t> open_share(SharePermits&& permits, ShareSpec const& spec);
+  /// `socket`: the gate's end of a connected SOCK_STREAM pair.
+  Result<std::uint32_t> join_share(ChannelId channel, gate::ShareSide side, gate::ShareView view,
+                                   UniqueFd socket);
+  Result<std::uint32_t> close_share(ChannelId channel);
 
  private:
   struct State;

@@ -116,9 +116,8 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
       return with(type_identity<gate::PortAttach>{},
                   [&](auto const& m) { return attach_port(m, std::move(command.descriptors)); });
     case gate::Kind::port_detach:
-      return with(type_identity<gate::PortDetach>{}, [&](auto const& m) {
-        return on_all([&](Worker& worker) { return worker.detach_port(PortId(m.port)); });
-      });
+      return with(type_identity<gate::PortDetach>{},
+                  [&](auto const& m) { return detach_port(PortId(m.port)); });
     case gate::Kind::association_open:
       return with(type_identity<gate::AssociationOpen>{}, [&](gate::AssociationOpen& m) {
         Status const done = on_all([&](Worker& worker) { return worker.open_association(m); });
@@ -146,6 +145,13 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
           return {};
         });
       });
+    case gate::Kind::share_open:
+      return with(type_identity<gate::ShareOpen>{}, [&](auto const& m) { return open_share(m); });
+    case gate::Kind::share_join:
+      return with(type_identity<gate::ShareJoin>{},
+                  [&](auto const& m) { return join_share(m, std::move(command.descriptors)); });
+    case gate::Kind::share_close:
+      return with(type_identity<gate::ShareClose>{}, [&](auto const& m) { return close_share(m); });
     case gate::Kind::statistics_request: report_statistics(header.sequence); return {};
     case gate::Kind::state:
     case gate::Kind::state_end:
@@ -157,7 +163,9 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
     case gate::Kind::association_ended:
     case gate::Kind::port_fault:
     case gate::Kind::statistics:
-    case gate::Kind::statistics_end: break;
+    case gate::Kind::statistics_end:
+    case gate::Kind::share_state:
+    case gate::Kind::share_ended: break;
   }
   return fail(Errc::unsupported, "not a command");
 }
@@ -186,6 +194,10 @@ Status Gate::hello(gate::Hello const& message) {
     state.revision = spec.revision.value();
     control_.send(state);
   }
+  for (gate::ShareState state : shares_.states()) {
+    state.header.sequence = message.header.sequence;
+    control_.send(state);
+  }
   gate::StateEnd end;
   end.header.sequence = message.header.sequence;
   end.policy_revision = worker.monitor().revision().value();
@@ -206,7 +218,9 @@ Status Gate::load_policy(gate::PolicyLoad const& message, UniqueFd const& image_
   Monitor& monitor = workers_[0]->monitor();
   if (policy->revision() == monitor.revision() && monitor.policy().image() == *image) return {};
   auto const next = std::make_shared<CompiledPolicy const>(*std::move(policy));
-  return on_all([&](Worker& worker) { return worker.load_policy(next); });
+  Status const loaded = on_all([&](Worker& worker) { return worker.load_policy(next); });
+  relabel_shares();
+  return loaded;
 }
 
 Status Gate::attach_port(gate::PortAttach const& message, std::vector<UniqueFd> descriptors) {
@@ -216,6 +230,11 @@ Status Gate::attach_port(gate::PortAttach const& message, std::vector<UniqueFd> 
   std::size_t next = 0;
   return on_all(
       [&](Worker& worker) { return worker.attach_port(message, std::move((*drivers)[next++])); });
+}
+
+Status Gate::detach_port(PortId id) {
+  if (Port const* port = workers_[0]->ports().find(id)) end_shares_of(port->vm);
+  return on_all([&](Worker& worker) { return worker.detach_port(id); });
 }
 
 Status Gate::end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence) {
@@ -273,6 +292,10 @@ void Gate::report_statistics(std::uint32_t sequence) {
     s.name = to_name(row.name);
     s.label = to_name(row.label);
     control_.send(s);
+  }
+  for (gate::ShareState state : shares_.states()) {
+    state.header.sequence = sequence;
+    control_.send(state);
   }
   control_.send(to_statistics(total, sequence));
   gate::StatisticsEnd end;

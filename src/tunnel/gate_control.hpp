@@ -4,7 +4,8 @@
 //
 // The host monitor commands; the gate decides on its own copy of the policy and enforces its last
 // state if the host monitor dies. A new connection starts with GateHello; the gate then reports
-// what it still holds (one GateState per port and association, then GateStateEnd).
+// what it still holds (one GateState per port and association, one ShareState per channel, then
+// GateStateEnd).
 #pragma once
 
 #include <array>
@@ -34,6 +35,9 @@ enum class Kind : std::uint32_t {
   route_drop,
   lease,
   statistics_request,
+  share_open,
+  share_join,
+  share_close,
   // gate -> host monitor
   state = 64,
   state_end,
@@ -46,6 +50,8 @@ enum class Kind : std::uint32_t {
   port_fault,
   statistics,
   statistics_end,
+  share_state,
+  share_ended,
 };
 
 struct Header {
@@ -143,6 +149,49 @@ struct Lease {
 
 struct StatisticsRequest {
   Header header{Kind::statistics_request, 0};
+};
+
+// Channels: memory and events that two VMs of this machine share (docs/shared-memory.md).
+inline constexpr std::uint64_t kShareBytesMin = 4096;         ///< a page of the processor
+inline constexpr std::uint64_t kShareBytesMax = 64ull << 20;  ///< what a guest's slot has room for
+inline constexpr std::uint32_t kShareEventsMax = 8;           ///< in each direction
+inline constexpr std::size_t kSharesMax = 64;                 ///< channels of one machine
+inline constexpr std::uint32_t kShareIdMax = 16383;  ///< what a guest's firmware tables can say
+
+/// The gate makes the memory if its policy lets the labels share. Both VMs must
+/// have a port here, under these very labels.
+struct ShareOpen {
+  Header header{Kind::share_open, 0};
+  std::uint32_t channel = 0;
+  std::uint32_t events = 0;
+  std::uint64_t size_bytes = 0;  ///< a power of two
+  std::uint32_t writable = 0;    ///< by the user
+  std::uint32_t reserved = 0;
+  Name owner{};
+  Name user{};
+  Name owner_label{};
+  Name user_label{};
+};
+enum class ShareSide : std::uint32_t { owner = 0, user = 1 };
+enum class ShareView : std::uint32_t {
+  memory = 1,  ///< one byte with the memory's descriptor beside it, then the end
+  events = 2,  ///< each byte, in either direction, is the number of an event that was rung
+};
+/// Hands one side what is its own over the connected SOCK_STREAM UNIX socket that comes beside the
+/// message: whoever holds the other end is that VM. Each view of a side once. Before a user that
+/// may only read gets the memory it is sealed: nobody can map it for writing who did not before, so
+/// that the owner's hypervisor must have it mapped by then.
+struct ShareJoin {
+  Header header{Kind::share_join, 0};
+  std::uint32_t channel = 0;
+  ShareSide side = ShareSide::owner;
+  ShareView view = ShareView::memory;
+  std::uint32_t reserved = 0;
+};
+struct ShareClose {
+  Header header{Kind::share_close, 0};
+  std::uint32_t channel = 0;
+  std::uint32_t reserved = 0;
 };
 
 /// What is left of an earlier connection: a port (association 0) or an association (port 0).
@@ -243,6 +292,27 @@ struct Statistics {
 };
 struct StatisticsEnd {
   Header header{Kind::statistics_end, 0};
+};
+
+/// A channel there is: after a greeting, and with every answer to StatisticsRequest.
+struct ShareState {
+  Header header{Kind::share_state, 0};
+  std::uint32_t channel = 0;
+  std::uint32_t events = 0;
+  std::uint64_t size_bytes = 0;
+  std::uint32_t writable = 0;
+  std::uint32_t reserved = 0;
+  std::uint64_t rings_of_owner = 0;  ///< passed on to the other side
+  std::uint64_t rings_of_user = 0;
+  Name owner{};
+  Name user{};
+};
+enum class ShareEnd : std::uint32_t { asked = 1, policy_changed, vm_left };
+/// Its events are over and its memory is cleared. Unplug it from both VMs.
+struct ShareEnded {
+  Header header{Kind::share_ended, 0};
+  std::uint32_t channel = 0;
+  ShareEnd reason = ShareEnd::asked;
 };
 
 /// Reasons an association ends.

@@ -96,37 +96,6 @@ Result<PortDrivers> open_stream(UniqueFd descriptor, unsigned workers) {
   return make_stream_ports(std::move(descriptor), workers);
 }
 
-/// What another worker sends through the driver of the one that receives.
-class SharedPort final : public PortDriver {
- public:
-  SharedPort(std::shared_ptr<PortDriver> port, bool receives) noexcept
-      : port_(std::move(port)), receives_(receives) {}
-  int fd() const noexcept override { return receives_ ? port_->fd() : -1; }
-  bool offloads() const noexcept override { return port_->offloads(); }
-  tl::expected<Frame, Outcome> receive(std::span<std::uint8_t> buffer) noexcept override {
-    return port_->receive(buffer);
-  }
-  Outcome send(VnetHeader const& vnet_header, std::span<iovec> parts) noexcept override {
-    return port_->send(vnet_header, parts);
-  }
-  void end_of_turn() noexcept override { port_->end_of_turn(); }
-  std::string_view fault() const noexcept override { return port_->fault(); }
-
- private:
-  std::shared_ptr<PortDriver> port_;
-  bool receives_;
-};
-
-/// One pair of queues, whatever the workers: QEMU offers more only to a VM that asks for them.
-Result<PortDrivers> open_vhost_user(UniqueFd listener, unsigned workers) {
-  auto ports = make_vhost_user_ports(std::move(listener), 1);
-  if (!ports) return pass(ports);
-  std::shared_ptr<PortDriver> const port = std::move(ports->front());
-  PortDrivers result;
-  for (unsigned i = 0; i < workers; ++i) result.push_back(std::make_unique<SharedPort>(port, i == 0));
-  return result;
-}
-
 }  // namespace
 
 Result<PortDrivers> open_port(gate::PortKind kind, std::vector<UniqueFd> descriptors,
@@ -143,7 +112,8 @@ Result<PortDrivers> open_port(gate::PortKind kind, std::vector<UniqueFd> descrip
   switch (kind) {
     case gate::PortKind::datagram: return open_datagram(std::move(descriptors[0]), workers);
     case gate::PortKind::stream: return open_stream(std::move(descriptors[0]), workers);
-    case gate::PortKind::vhost_user: return open_vhost_user(std::move(descriptors[0]), workers);
+    case gate::PortKind::vhost_user:
+      return make_vhost_user_ports(std::move(descriptors[0]), workers);
     case gate::PortKind::tap: break;
   }
   return fail(Errc::unsupported, "unknown kind of port");

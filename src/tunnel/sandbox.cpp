@@ -100,11 +100,13 @@ Status filter_system_calls() {
                    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
                    SCMP_SYS(close), SCMP_SYS(getsockopt), SCMP_SYS(fstat),
                    // A vhost-user port has an epoll and a wake-up of its own.
-                   SCMP_SYS(epoll_create1), SCMP_SYS(eventfd2)}) {
+                   SCMP_SYS(epoll_create1), SCMP_SYS(eventfd2),
+                   // Channels: memory of its own making.
+                   SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(fallocate)}) {
     filter.allow(call);
   }
   filter.allow(SCMP_SYS(newfstatat), equals(3, AT_EMPTY_PATH));
-  for (int command : {F_GETFL, F_SETFL, F_GET_SEALS, F_DUPFD_CLOEXEC}) {
+  for (int command : {F_GETFL, F_SETFL, F_GET_SEALS, F_ADD_SEALS, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), equals(1, static_cast<scmp_datum_t>(command)));
   }
   for (unsigned long request :

@@ -60,6 +60,7 @@ class Worker {
   Monitor& monitor() noexcept { return monitor_; }
   PortTable& ports() noexcept { return ports_; }
   AssociationTable& associations() noexcept { return associations_; }
+  LabelId label_id(LabelName const& label) const;
   /// What has passed, or not, without a port or association that is still here.
   Counters unowned() noexcept;
 
@@ -78,7 +79,6 @@ class Worker {
   void lose_port(Port& port);
   void want_association(HostName const& peer, LabelName const& label, PathId path, Instant now);
   void relabel();
-  LabelId label_id(LabelName const& label) const;
 
   WorkerPlace place_;
   Underlay underlay_;

@@ -13,4 +13,23 @@ char const* to_string(VmState state) noexcept {
   return "?";
 }
 
+namespace {
+tl::unexpected<Error> no_channels() {
+  return fail(Errc::unsupported, "this kind of VM shares no memory and no events");
+}
+}  // namespace
+
+Status VmHandle::plug_memory(Permit<MemoryShare>&&, ChannelMemory) {
+  return no_channels();
+}
+Status VmHandle::plug_events(Permit<EventBind>&&, ChannelId, UniqueFd) {
+  return no_channels();
+}
+Status VmHandle::unplug(ChannelId) {
+  return {};
+}
+Result<bool> VmHandle::is_unplugged(ChannelId) {
+  return true;  // nothing is ever plugged
+}
+
 }  // namespace shamon

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/channel_id.hpp"
 #include "base/fd.hpp"
 #include "base/ids.hpp"
 #include "base/ipv4.hpp"
@@ -49,6 +50,14 @@ struct PortDescriptor {
 enum class VmState { starting, running, suspended, stopped, failed };
 char const* to_string(VmState state) noexcept;
 
+/// A channel's memory as the gate hands it out.
+struct ChannelMemory {
+  ChannelId channel;
+  UniqueFd memory;
+  std::uint64_t size_bytes = 0;
+  bool writable = false;  ///< by this VM; else its hypervisor maps it for reading only
+};
+
 /// A VM that runs. Destruction stops it and ends its processes.
 class VmHandle {
  public:
@@ -66,6 +75,18 @@ class VmHandle {
   virtual Status suspend() = 0;
   virtual Status resume(Permit<VmStart>&& permit) = 0;
   virtual Status stop(Permit<VmStop>&& permit) = 0;
+
+  // Channels with another VM of this machine, plugged into the running guest. The permits must name
+  // this VM. Errors: `denied`, `unsupported` where the kind of VM has no such thing, `conflict` if
+  // it is plugged, `too_large` if there is no room, and what the hypervisor says.
+
+  virtual Status plug_memory(Permit<MemoryShare>&& permit, ChannelMemory memory);
+  /// `permit`: for ringing, from this VM. `socket`: each byte is the number of an event.
+  virtual Status plug_events(Permit<EventBind>&& permit, ChannelId channel, UniqueFd socket);
+  /// Asks the guest to let go of the channel, which takes it a moment; ask is_unplugged() for the
+  /// end. Takes away only, so that nothing may stand in its way.
+  virtual Status unplug(ChannelId channel);
+  virtual Result<bool> is_unplugged(ChannelId channel);
 };
 
 class Driver {

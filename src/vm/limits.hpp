@@ -10,6 +10,7 @@ inline constexpr unsigned kVmMemoryMbMin = 96;  ///< less and Debian's kernel do
 inline constexpr unsigned kVmMemoryMbMax = 65'536;
 inline constexpr std::size_t kCommandLineBytesMax = 1500;  ///< the kernel's own bound is 2048
 inline constexpr std::size_t kStateFolderBytesMax = 80;    ///< sun_path is 108: room for our names
+inline constexpr std::size_t kChannelSlots = 4;  ///< devices of channels that a guest has room for
 inline constexpr std::size_t kQmpLineBytesMax = 64u << 10;
 inline constexpr std::size_t kLogTailBytes = 400;  ///< of a failed process, in the error
 inline constexpr int kPortSocketBytes = 1 << 20;   ///< socket buffer of a network port

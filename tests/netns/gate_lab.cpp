@@ -304,6 +304,23 @@ Status Machine::route(std::string const& vm_address, std::string const& vm,
       client_->set_route(*parse_ipv4(vm_address), VmName(vm), LabelName(label), HostName(peer)));
 }
 
+Status Machine::detach_port(std::uint32_t port) {
+  return answer(client_->detach_port(PortId(port)));
+}
+
+Status Machine::open_share(SharePermits permits, ShareSpec const& spec) {
+  return answer(client_->open_share(std::move(permits), spec));
+}
+
+Status Machine::join_share(std::uint32_t channel, gate::ShareSide side, gate::ShareView view,
+                           UniqueFd socket) {
+  return answer(client_->join_share(ChannelId(channel), side, view, std::move(socket)));
+}
+
+Status Machine::close_share(std::uint32_t channel) {
+  return answer(client_->close_share(ChannelId(channel)));
+}
+
 Status Machine::lease(double seconds) {
   auto const length = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
   return answer(client_->set_lease(read_monotonic_clock() + length));

@@ -90,6 +90,11 @@ class Machine {
   Status route(std::string const& address, std::string const& vm, std::string const& label,
                std::string const& peer);
   Status lease(double seconds);
+  Status detach_port(std::uint32_t port);
+  Status open_share(SharePermits permits, ShareSpec const& spec);
+  Status join_share(std::uint32_t channel, gate::ShareSide side, gate::ShareView view,
+                    UniqueFd socket);
+  Status close_share(std::uint32_t channel);
   /// By port (id, 0), association (0, id) or the total (0, 0).
   gate::Statistics statistics(std::uint32_t port = 0, std::uint32_t association = 0);
   /// Audit events so far that match.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "coalition/messages/bridge.hpp"
+#include "coalition/messages/channel.hpp"
 #include "coalition/messages/join.hpp"
 #include "coalition/messages/operator.hpp"
 #include "coalition/messages/registration.hpp"
@@ -46,8 +47,10 @@ void with_message(std::uint8_t number, Use use) {
     case 30: return use.template operator()<HostStatus>();
     case 31: return use.template operator()<AuditList>();
     case 32: return use.template operator()<Explanation>();
+    case 33: return use.template operator()<ShareRequest>();
+    case 34: return use.template operator()<ChannelList>();
   }
 }
-inline constexpr std::uint8_t kEveryMessageCount = 33;
+inline constexpr std::uint8_t kEveryMessageCount = 35;
 
 }  // namespace shamon

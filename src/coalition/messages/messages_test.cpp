@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "coalition/messages/bridge.hpp"
+#include "coalition/messages/channel.hpp"
 #include "coalition/messages/examples.hpp"
 #include "coalition/messages/join.hpp"
 #include "coalition/messages/operator.hpp"
@@ -19,15 +20,14 @@ namespace {
 template <class T>
 class EveryMessage : public testing::Test {};
 
-using AllMessages =
-    testing::Types<EvidenceMessage, ChallengeMessage, FindingMessage, Refusal,
-                   ReferenceValueMessage, VmEntry, MemberEntry, RegisterRequest, RegisterChallenge,
-                   ActivateRequest, Registered, ChallengeRequest, JoinRequest, JoinAccepted,
-                   EvidenceRequest, EvidenceAccepted, StatusChange, Heartbeat, FeedChallenge,
-                   Acknowledgement, VmReport, FailureReport, BridgeHello, BridgeEvidence,
-                   BridgeRefused, BridgeChallenge, BridgeAnswer, HostRow, HostList, VmList,
-                   AuthorityStatus, RevokeRequest, ReferenceValueList, PolicyMessage, EventRow,
-                   EventList, AssociationRow, HostStatus, AuditRow, AuditList, Explanation>;
+using AllMessages = testing::Types<
+    EvidenceMessage, ChallengeMessage, FindingMessage, Refusal, ReferenceValueMessage, VmEntry,
+    MemberEntry, RegisterRequest, RegisterChallenge, ActivateRequest, Registered, ChallengeRequest,
+    JoinRequest, JoinAccepted, EvidenceRequest, EvidenceAccepted, StatusChange, Heartbeat,
+    FeedChallenge, Acknowledgement, VmReport, FailureReport, BridgeHello, BridgeEvidence,
+    BridgeRefused, BridgeChallenge, BridgeAnswer, HostRow, HostList, VmList, AuthorityStatus,
+    RevokeRequest, ReferenceValueList, PolicyMessage, EventRow, EventList, AssociationRow,
+    HostStatus, AuditRow, AuditList, Explanation, ShareRequest, ChannelRow, ChannelList>;
 TYPED_TEST_SUITE(EveryMessage, AllMessages);
 
 TYPED_TEST(EveryMessage, ComesBackFromCborAsItWas) {

@@ -8,6 +8,7 @@
 #include "base/time_text.hpp"
 #include "coalition/messages/operator.hpp"
 #include "operator/cli/api.hpp"
+#include "operator/cli/channel_verbs.hpp"
 #include "operator/cli/exit_code.hpp"
 #include "operator/cli/output.hpp"
 #include "operator/cli/vm_verbs.hpp"
@@ -278,6 +279,27 @@ void add_daily_verbs(CLI::App& app, int& exit_code) {
     exit_code = body ? print_explanation(*body, *flow_options, "shamon.explain.flow/1")
                      : report(body.error());
   });
+  auto* share = explain->add_subcommand("share", "may two VMs of one machine share memory");
+  auto share_options = std::make_shared<Common>();
+  auto owner = std::make_shared<std::string>();
+  auto user = std::make_shared<std::string>();
+  share->add_option("owner", *owner, "VM")->required();
+  share->add_option("user", *user, "VM")->required();
+  add_host(*share, *share_options);
+  share->callback([=, &exit_code] {
+    if (share_options->socket.empty() && share_options->host.empty()) {
+      share_options->host = find_host_of_vm("", *owner).value_or("");
+    }
+    auto const socket = find_host_socket(share_options->socket, share_options->host);
+    if (!socket) {
+      exit_code = report(socket.error());
+      return;
+    }
+    auto const body =
+        ApiClient(*socket).get("/v1/explain/share?owner=" + *owner + "&user=" + *user);
+    exit_code = body ? print_explanation(*body, *share_options, "shamon.explain.share/1")
+                     : report(body.error());
+  });
   for (std::string const noun : {"host", "vm"}) {
     auto* verb = explain->add_subcommand(noun, "why this " + noun + " is or is not trusted");
     auto options = std::make_shared<Common>();
@@ -318,14 +340,24 @@ void add_coalition_verbs(CLI::App& app, CLI::App& attest_noun, int& exit_code) {
   auto vm_options = std::make_shared<Common>();
   auto label = std::make_shared<std::string>();
   vm_list->add_option("--label", *label, "only this label");
+  auto channels = std::make_shared<bool>(false);
+  vm_list->add_flag("--channels", *channels, "what VMs share with each other instead");
+  vm_list->add_option("--host", vm_options->host, "with --channels: only this machine's");
+  vm_list->add_option("--socket", vm_options->socket, "its monitor's UNIX socket");
   add_authority(*vm_list, *vm_options);
   vm_list->callback([=, &exit_code] {
+    if (*channels) {
+      exit_code = list_channels(vm_options->authority, vm_options->host, vm_options->socket,
+                                wants_json(*vm_options));
+      return;
+    }
     exit_code = show<VmList>(find_authority_socket(vm_options->authority), "/v1/vms", *vm_options,
                              "shamon.vm.list/1",
                              [=](VmList const& l) { print_vms(l, *label, *vm_options); });
   });
 
   add_vm_verbs(*vm, exit_code);
+  add_channel_verbs(*vm, exit_code);
 
   for (auto* noun : {host, vm}) {
     auto* verb = noun->add_subcommand("revoke", "cut it off everywhere, now");

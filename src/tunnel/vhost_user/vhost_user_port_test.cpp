@@ -37,9 +37,11 @@ class VhostUserPortTest : public FolderTest {
     UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
     ASSERT_EQ(::listen(listener.get(), 1), 0);
-    auto port = make_port_driver(gate::PortKind::vhost_user, std::move(listener));
-    ASSERT_TRUE(port.has_value()) << port.error().describe();
-    port_ = *std::move(port);
+    std::vector<UniqueFd> descriptors;
+    descriptors.push_back(std::move(listener));
+    auto ports = open_port(gate::PortKind::vhost_user, std::move(descriptors), 1);
+    ASSERT_TRUE(ports.has_value()) << ports.error().describe();
+    port_ = std::move(ports->front());
     connect();
   }
   void connect() {

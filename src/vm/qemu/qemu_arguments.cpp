@@ -4,6 +4,7 @@
 
 #include "base/ipv4_text.hpp"
 #include "vm/limits.hpp"
+#include "vm/qemu/qemu_channels.hpp"
 
 namespace shamon {
 namespace {
@@ -93,7 +94,8 @@ Status check_spec(VmSpec const& spec) {
 std::string kernel_command_line(VmSpec const& spec) {
   std::string_view const base =
       spec.command_line.empty() ? kGuestImageCommandLine : std::string_view(spec.command_line);
-  auto text = fmt::format("{} shamon.name={}", base, spec.name.value());
+  // Room for a channel's memory in each empty slot; the kernel's own choice is 2 MB.
+  auto text = fmt::format("{} pci=hpmmioprefsize=64M shamon.name={}", base, spec.name.value());
   if (spec.address.bits != 0) {
     text += fmt::format(" shamon.ip={}/{}", to_string(spec.address), spec.prefix_length);
   }
@@ -151,6 +153,12 @@ std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& s
   };
   add(options);
   add(network_options(spec, descriptors.network, accelerator));
+  // Where a device of a channel can be plugged while the guest runs; pcie.0 itself takes none then.
+  for (std::size_t i = 0; i < kChannelSlots; ++i) {
+    arguments.emplace_back("-device");
+    arguments.push_back(
+        fmt::format("pcie-root-port,id={},chassis={},slot={}", channel_slot_id(i), i + 1, i + 1));
+  }
   return arguments;
 }
 

@@ -92,9 +92,10 @@ TEST(QemuArguments, UseKvmOnlyWhereItCanWork) {
 
 TEST(QemuArguments, TellTheGuestItsNameAndAddress) {
   auto spec = good_spec();
-  EXPECT_EQ(kernel_command_line(spec), "console=ttyS0 shamon.name=vm-red shamon.ip=10.77.1.20/16");
+  EXPECT_EQ(kernel_command_line(spec),
+            "console=ttyS0 pci=hpmmioprefsize=64M shamon.name=vm-red shamon.ip=10.77.1.20/16");
   spec.address = {};
-  EXPECT_EQ(kernel_command_line(spec), "console=ttyS0 shamon.name=vm-red");
+  EXPECT_EQ(kernel_command_line(spec), "console=ttyS0 pci=hpmmioprefsize=64M shamon.name=vm-red");
   spec.command_line.clear();
   EXPECT_THAT(kernel_command_line(spec), HasSubstr("ima_policy=tcb"));
 }

@@ -83,4 +83,41 @@ Status QemuVm::stop(Permit<VmStop>&& permit) {
   return {};
 }
 
+Status QemuVm::plug_memory(Permit<MemoryShare>&& permit, ChannelMemory memory) {
+  Permit<MemoryShare> const used = std::move(permit);
+  std::lock_guard const lock(mutex_);
+  MemoryShare const& share = used.operation();
+  bool const owns = share.owner == parts_.name;
+  if (!owns && share.user != parts_.name) return fail(Errc::denied, "permit of another VM");
+  if (memory.writable && !owns && !share.writable) {
+    return fail(Errc::denied, "the permit is for reading only");
+  }
+  if (has_ended()) return fail(Errc::not_found, "the VM has ended");
+  if (auto const greeted = greet_locked(); !greeted) return pass(greeted, parts_.name.value());
+  return channels_.plug_memory(std::move(memory));
+}
+
+Status QemuVm::plug_events(Permit<EventBind>&& permit, ChannelId channel, UniqueFd socket) {
+  Permit<EventBind> const used = std::move(permit);
+  std::lock_guard const lock(mutex_);
+  if (used.operation().from != parts_.name) return fail(Errc::denied, "permit of another VM");
+  if (has_ended()) return fail(Errc::not_found, "the VM has ended");
+  if (auto const greeted = greet_locked(); !greeted) return pass(greeted, parts_.name.value());
+  return channels_.plug_events(channel, std::move(socket));
+}
+
+Status QemuVm::unplug(ChannelId channel) {
+  std::lock_guard const lock(mutex_);
+  if (has_ended()) return {};
+  if (auto const greeted = greet_locked(); !greeted) return pass(greeted, parts_.name.value());
+  return channels_.unplug(channel);
+}
+
+Result<bool> QemuVm::is_unplugged(ChannelId channel) {
+  std::lock_guard const lock(mutex_);
+  if (has_ended()) return true;
+  if (auto const greeted = greet_locked(); !greeted) return pass(greeted, parts_.name.value());
+  return channels_.is_unplugged(channel);
+}
+
 }  // namespace shamon

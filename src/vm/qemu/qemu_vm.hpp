@@ -6,6 +6,7 @@
 
 #include "vm/driver.hpp"
 #include "vm/process.hpp"
+#include "vm/qemu/qemu_channels.hpp"
 #include "vm/qemu/qmp.hpp"
 
 namespace shamon {
@@ -24,7 +25,7 @@ class QemuVm final : public VmHandle {
     UniqueFd agent;
     UniqueFd qmp;  ///< QEMU has not greeted there yet
   };
-  explicit QemuVm(Parts parts) : parts_(std::move(parts)) {}
+  explicit QemuVm(Parts parts) : parts_(std::move(parts)), channels_(qmp_) {}
   /// Waits for QEMU's greeting. Errors: those of QmpConnection::open.
   Status greet();
   ~QemuVm() override;
@@ -37,6 +38,10 @@ class QemuVm final : public VmHandle {
   Status suspend() override;
   Status resume(Permit<VmStart>&& permit) override;
   Status stop(Permit<VmStop>&& permit) override;
+  Status plug_memory(Permit<MemoryShare>&& permit, ChannelMemory memory) override;
+  Status plug_events(Permit<EventBind>&& permit, ChannelId channel, UniqueFd socket) override;
+  Status unplug(ChannelId channel) override;
+  Result<bool> is_unplugged(ChannelId channel) override;
 
  private:
   bool has_ended() const;
@@ -46,6 +51,7 @@ class QemuVm final : public VmHandle {
   mutable std::mutex mutex_;
   Parts parts_;
   std::optional<QmpConnection> qmp_;
+  QemuChannels channels_;
   VmState state_ = VmState::running;
 };
 

@@ -1,6 +1,8 @@
 #include "vm/qemu/qmp.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -9,6 +11,28 @@
 #include "vm/limits.hpp"
 
 namespace shamon {
+
+namespace {
+
+ssize_t send_beside(int socket, std::string_view text, int descriptor) noexcept {
+  iovec part{const_cast<char*>(text.data()), text.size()};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
+  if (descriptor >= 0) {
+    header.msg_control = space.data();
+    header.msg_controllen = space.size();
+    cmsghdr* const control = CMSG_FIRSTHDR(&header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
+  }
+  return ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace
 
 QmpLine classify_qmp_line(std::string_view line) noexcept {
   if (line.starts_with("{\"QMP\":")) return QmpLine::greeting;
@@ -33,10 +57,17 @@ Result<QmpConnection> QmpConnection::open(UniqueFd socket) {
 }
 
 Status QmpConnection::execute(std::string_view command) {
-  auto const request = fmt::format("{{\"execute\":\"{}\"}}\r\n", command);
+  auto const answer = ask(command, {});
+  if (!answer) return pass(answer);
+  return {};
+}
+
+Result<std::string> QmpConnection::ask(std::string_view command, std::string_view arguments,
+                                       int descriptor) {
+  auto const rest = arguments.empty() ? "" : fmt::format(",\"arguments\":{}", arguments);
+  auto const request = fmt::format("{{\"execute\":\"{}\"{}}}\r\n", command, rest);
   // A request is shorter than any socket buffer: it goes whole or the peer is gone.
-  auto const sent =
-      ::send(socket_.get(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  auto const sent = send_beside(socket_.get(), request, descriptor);
   if (sent != static_cast<ssize_t>(request.size())) {
     return fail(Errc::unreachable, "QEMU does not take commands");
   }
@@ -45,7 +76,7 @@ Status QmpConnection::execute(std::string_view command) {
     auto const line = read_line(deadline);
     if (!line) return pass(line, command);
     switch (classify_qmp_line(*line)) {
-      case QmpLine::success: return {};
+      case QmpLine::success: return *line;
       case QmpLine::error: return fail(Errc::denied, fmt::format("{}: {}", command, *line));
       case QmpLine::event: break;
       case QmpLine::greeting:

@@ -1,4 +1,4 @@
-// QEMU's machine protocol as far as we need it: commands without arguments, one at a time
+// QEMU's machine protocol as far as we need it: commands one at a time
 // (QEMU docs/interop/qmp-spec.txt). QEMU is not trusted more than its guest: all is bounded.
 #pragma once
 
@@ -24,6 +24,10 @@ class QmpConnection {
   /// Runs a command such as "stop". Errors: `denied` with QEMU's text, `timeout`, `unreachable`,
   /// `too_large`.
   Status execute(std::string_view command);
+  /// The same with arguments (a JSON object; empty: none) and a descriptor beside them. The line of
+  /// QEMU's answer.
+  Result<std::string> ask(std::string_view command, std::string_view arguments,
+                          int descriptor = -1);
 
  private:
   explicit QmpConnection(UniqueFd socket) : socket_(std::move(socket)) {}
