@@ -241,7 +241,7 @@ Result<std::uint32_t> GateClient::join_share(ChannelId channel, gate::ShareSide 
   message.side = side;
   message.view = view;
   int const number = socket.get();
-  return state_->send(message, {&number, 1});
+  return state_->send(message, std::span(&number, socket ? 1 : 0));
 }
 
 Result<std::uint32_t> GateClient::close_share(ChannelId channel) {
