@@ -86,6 +86,8 @@ class Forwarder {
   void pass_to_association(Permit<FlowOut> const& permit, Outgoing& out, Association& association);
 
   void open_batch(Instant now);
+  /// Opens what is collected, a sample first.
+  void open_jobs(Inbound& inbound) noexcept;
   void receive(Association& association, std::span<std::uint8_t> payload, std::uint8_t outer_ecn,
                Instant now);
   void refuse_source(Association& association, IpPacket const& packet, Instant now);

@@ -53,14 +53,20 @@ std::uint32_t Notices::take_lost() {
 }
 
 Result<std::unique_ptr<Gate>> Gate::create(std::vector<Underlay> underlays,
-                                           GateOptions const& options, ControlServer control) {
+                                           GateOptions const& options, ControlServer control,
+                                           std::optional<UnderlayFilter> filter) {
   auto notices = Notices::create();
   if (!notices) return pass(notices);
   auto shares = SharedMemory::create();
   if (!shares) return pass(shares);
   std::unique_ptr<Gate> gate(new Gate(std::move(control), *std::move(notices), *std::move(shares)));
   WorkerPlace place{0, static_cast<unsigned>(underlays.size())};
+  gate->filter_ = std::move(filter);
   for (Underlay& underlay : underlays) {
+    if (gate->filter_) {
+      Status const attached = gate->filter_->attach(underlay.fd());
+      if (!attached) return pass(attached);
+    }
     auto worker =
         Worker::create(place, std::move(underlay), options.tunnel_mtu, options.copy_dscp,
                        [&all = *gate->notices_](WorkerNotice const& notice) { all.put(notice); });

@@ -8,6 +8,7 @@
 
 #include "tunnel/control_server.hpp"
 #include "tunnel/shared_memory.hpp"
+#include "tunnel/underlay_filter.hpp"
 #include "tunnel/worker.hpp"
 
 namespace shamon {
@@ -43,9 +44,11 @@ struct GateOptions {
 class Gate {
  public:
   /// One worker for each of the sockets. Threads begin here, so that a sandbox entered before holds
-  /// for all of them. Errors: `system`.
+  /// for all of them. The filter, if there is one, is attached to the sockets and follows the
+  /// associations. Errors: `system`.
   static Result<std::unique_ptr<Gate>> create(std::vector<Underlay> underlays,
-                                              GateOptions const& options, ControlServer control);
+                                              GateOptions const& options, ControlServer control,
+                                              std::optional<UnderlayFilter> filter);
   Gate(Gate const&) = delete;
   Gate& operator=(Gate const&) = delete;
 
@@ -71,6 +74,7 @@ class Gate {
   Status hello(gate::Hello const& message);
   Status load_policy(gate::PolicyLoad const& message, UniqueFd const& image);
   Status attach_port(gate::PortAttach const& message, std::vector<UniqueFd> descriptors);
+  Status open_association(gate::AssociationOpen& message);
   Status end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence);
   void report_statistics(std::uint32_t sequence);
   Status detach_port(PortId id);
@@ -85,6 +89,7 @@ class Gate {
   void relabel_shares();
 
   ControlServer control_;
+  std::optional<UnderlayFilter> filter_;
   bool greeted_ = false;
   bool control_writable_watched_ = false;
   std::unique_ptr<Notices> notices_;

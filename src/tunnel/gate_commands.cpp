@@ -119,12 +119,8 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
       return with(type_identity<gate::PortDetach>{},
                   [&](auto const& m) { return detach_port(PortId(m.port)); });
     case gate::Kind::association_open:
-      return with(type_identity<gate::AssociationOpen>{}, [&](gate::AssociationOpen& m) {
-        Status const done = on_all([&](Worker& worker) { return worker.open_association(m); });
-        wipe(m.key_in);
-        wipe(m.key_out);
-        return done;
-      });
+      return with(type_identity<gate::AssociationOpen>{},
+                  [&](gate::AssociationOpen& m) { return open_association(m); });
     case gate::Kind::association_close:
       return with(type_identity<gate::AssociationClose>{}, [&](auto const& m) {
         return end_association(AssociationId(m.association),
@@ -237,7 +233,22 @@ Status Gate::detach_port(PortId id) {
   return on_all([&](Worker& worker) { return worker.detach_port(id); });
 }
 
+Status Gate::open_association(gate::AssociationOpen& message) {
+  Status const done = on_all([&](Worker& worker) { return worker.open_association(message); });
+  wipe(message.key_in);
+  wipe(message.key_out);
+  if (!done || !filter_) return done;
+  AssociationId const id(message.association);
+  Status const admitted = filter_->admit(workers_[0]->associations().find(id)->spec());
+  // Nothing of it would ever arrive.
+  if (!admitted) (void)end_association(id, gate::CloseReason::asked, 0);
+  return admitted;
+}
+
 Status Gate::end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence) {
+  if (Association const* const ending = workers_[0]->associations().find(id); ending && filter_) {
+    filter_->refuse(ending->spec());
+  }
   std::optional<AssociationTable::Ended> whole;
   Status const closed = on_all([&](Worker& worker) -> Status {
     auto const ended = worker.close_association(id);
@@ -285,6 +296,11 @@ void Gate::report_statistics(std::uint32_t sequence) {
     }
     return {};
   });
+  if (filter_) {  // the kernel's part, which no worker saw
+    UnderlayFilter::Dropped const before = filter_->dropped();
+    total.dropped_malformed += before.malformed;
+    total.dropped_no_association += before.no_association;
+  }
   for (auto const& [key, row] : rows) {
     gate::Statistics s = to_statistics(row.counters, sequence);
     s.port = key.first;

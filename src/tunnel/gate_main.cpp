@@ -18,6 +18,7 @@
 #include "tunnel/gate.hpp"
 #include "tunnel/interface_mtu.hpp"
 #include "tunnel/sandbox.hpp"
+#include "tunnel/underlay_filter.hpp"
 
 namespace {
 
@@ -140,19 +141,28 @@ Status run(Options const& options) {
   if (Status warm = warm_up_crypto(); !warm) return warm;
   Result<std::vector<Underlay>> underlay = Underlay::bind(options.listen, options.workers);
   if (!underlay) return pass(underlay);
+  Result<UnderlayFilter> filter = UnderlayFilter::create();
   Result<ControlServer> control = ControlServer::listen(options.control, options.control_uid);
   if (!control) return pass(control);
   std::uint16_t const mtu = interface_mtu(options.listen.address);
   // The threads of the gate begin without rights; the filter then holds for all of them.
   if (Status dropped = drop_rights(options.sandbox); !dropped) return dropped;
+  Status const filters = filter ? filter->check_usable() : Status(pass(filter));
   GateOptions const how{esp_inner_mtu(mtu, ip_header_bytes(options.listen.address)),
                         options.copy_dscp};
-  Result<std::unique_ptr<Gate>> gate = Gate::create(*std::move(underlay), how, *std::move(control));
+  Result<std::unique_ptr<Gate>> gate =
+      Gate::create(*std::move(underlay), how, *std::move(control),
+                   filters ? std::optional(*std::move(filter)) : std::nullopt);
   if (!gate) return pass(gate);
   if (Status boxed = filter_system_calls(); !boxed) return boxed;
   std::fprintf(stderr, "shamon-gate: ready on %s (MTU %u, %s, %u workers), control %s\n",
                to_string(options.listen).c_str(), mtu, aead_implementation(), options.workers,
                options.control.c_str());
+  // It works without, only a flood then costs more.
+  if (!filters) {
+    std::fprintf(stderr, "shamon-gate: no filter in the kernel: %s\n",
+                 filters.error().describe().c_str());
+  }
   if (options.ready_fd >= 0) {
     char const byte = '1';
     if (::write(options.ready_fd, &byte, 1) != 1) return fail_errno("--ready-fd");

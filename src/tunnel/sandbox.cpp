@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <seccomp.h>
 #include <sys/capability.h>
@@ -106,6 +107,10 @@ Status filter_system_calls() {
     filter.allow(call);
   }
   filter.allow(SCMP_SYS(newfstatat), equals(3, AT_EMPTY_PATH));
+  // The underlay filter's table; making more tables or programs stays forbidden.
+  for (int command : {BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_LOOKUP_ELEM}) {
+    filter.allow(SCMP_SYS(bpf), equals(0, static_cast<scmp_datum_t>(command)));
+  }
   for (int command : {F_GETFL, F_SETFL, F_GET_SEALS, F_ADD_SEALS, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), equals(1, static_cast<scmp_datum_t>(command)));
   }

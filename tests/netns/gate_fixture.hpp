@@ -30,8 +30,9 @@ class GateTest : public ::testing::Test {
   /// Ends the capture; the UDP payloads it holds from that address.
   static std::vector<Bytes> captured_payloads(Process capture, std::string const& file,
                                               std::string const& source);
-  /// One UDP datagram from that machine's namespace to the other machine's gate.
-  void send_datagram(Machine& from, Bytes const& payload);
+  /// One UDP datagram from that machine's namespace to the other machine's gate; from another
+  /// address than the machine's own, if `source` is one of the namespace.
+  void send_datagram(Machine& from, Bytes const& payload, std::string const& source = "0.0.0.0");
 
   std::optional<GateLab> lab_;
 };

@@ -72,12 +72,16 @@ std::vector<Bytes> GateTest::captured_payloads(Process capture, std::string cons
   return payloads;
 }
 
-void GateTest::send_datagram(Machine& from, Bytes const& payload) {
+void GateTest::send_datagram(Machine& from, Bytes const& payload, std::string const& source) {
   UniqueFd const here(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   UniqueFd const there(::open(("/run/netns/" + from.ns).c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::setns(there.get(), CLONE_NEWNET), 0);
   UniqueFd const udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::setns(here.get(), CLONE_NEWNET), 0);
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(parse_ipv4(source)->bits);
+  ASSERT_EQ(::bind(udp.get(), reinterpret_cast<sockaddr const*>(&own), sizeof own), 0) << source;
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(4500);

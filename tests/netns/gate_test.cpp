@@ -1,6 +1,7 @@
 // Real gates in namespaces: what passes, what does not, and what is said about it. The topology
 // is drawn in gate_lab.hpp.
 #include <csignal>
+#include <regex>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -194,6 +195,45 @@ TEST_F(GateTest, datagrams_that_are_no_esp_are_counted_and_do_no_harm) {
     gate::Statistics const total = a().statistics();
     return total.dropped_malformed >= 3 && total.dropped_no_association == 1;
   }));
+  EXPECT_TRUE(ping("g1", "10.77.0.2"));
+}
+
+TEST_F(GateTest, what_no_association_could_have_sent_is_dropped_before_the_gate) {
+  ASSERT_TRUE(run("ip addr add 192.0.2.9/32 dev lo", b().ns).ok());
+  ASSERT_TRUE(run("ip route add 192.0.2.9/32 via 192.0.2.2", a().ns).ok());
+  auto const esp = [](std::uint32_t spi) {
+    Bytes datagram(100, 0x7f);
+    put_u32be(datagram.data(), spi);
+    return datagram;
+  };
+  constexpr std::uint32_t kSpi = 0x20010;  // of the association, towards a
+  auto const queue_is_empty = [&] {
+    Ran const sockets = run("ss -Hnul", a().ns);
+    std::smatch found;
+    std::regex const row(R"(UNCONN +(\d+) +\d+ +192\.0\.2\.1:4500)");
+    EXPECT_TRUE(std::regex_search(sockets.output, found, row)) << sockets.output;
+    return !found.empty() && found[1] == "0";
+  };
+  // A gate that stands still reads nothing: what the kernel lets through waits in the socket.
+  auto const waits = [&](Bytes const& datagram, std::string const& source = "0.0.0.0") {
+    EXPECT_TRUE(eventually(queue_is_empty));
+    ::kill(a().gate_pid(), SIGSTOP);
+    send_datagram(b(), datagram, source);
+    bool const empty = queue_is_empty();
+    ::kill(a().gate_pid(), SIGCONT);
+    return !empty;
+  };
+  EXPECT_TRUE(waits(esp(kSpi)));
+  EXPECT_FALSE(waits(esp(kSpi), "192.0.2.9")) << "a stranger with the SPI of another";
+  EXPECT_FALSE(waits(esp(kSpi + 1))) << "the peer with an SPI of none";
+  EXPECT_FALSE(waits(esp(kSpi + 1), "192.0.2.9"));
+  EXPECT_TRUE(eventually([&] { return a().statistics(0, 1).dropped_icv == 1; }));
+  EXPECT_EQ(a().statistics().dropped_no_association, 3u);
+  EXPECT_TRUE(ping("g1", "10.77.0.2"));
+  ASSERT_DONE(a().close(1, "green"));
+  EXPECT_FALSE(waits(esp(kSpi))) << "after the end of the association";
+  ASSERT_DONE(b().close(1, "green"));
+  ASSERT_DONE(lab_->open_pair(2, "green"));
   EXPECT_TRUE(ping("g1", "10.77.0.2"));
 }
 
