@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "base/ipv4_text.hpp"
+#include "base/socket_address.hpp"
 #include "base/time.hpp"
 #include "http_request.hpp"
 #include "limits.hpp"
@@ -42,15 +43,12 @@ struct Connection {
 };
 
 Result<UniqueFd> listen_on(shamon::Endpoint endpoint) {
-  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  shamon::SocketAddress const address(endpoint);
+  UniqueFd listener(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener) return fail_errno("socket");
   int const on = 1;
   ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(endpoint.port);
-  address.sin_addr.s_addr = htonl(endpoint.address.bits);
-  if (::bind(listener.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address) != 0) {
+  if (::bind(listener.get(), address.get(), address.size) != 0) {
     return fail_errno("bind " + to_string(endpoint));
   }
   if (::listen(listener.get(), 16) != 0) return fail_errno("listen");

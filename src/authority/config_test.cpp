@@ -19,7 +19,7 @@ TEST(AuthorityConfig, defaults_are_those_of_the_documentation) {
   auto const config = parse_authority_config("a.toml", kGood);
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->coalition.value(), "boinc");
-  EXPECT_EQ(config->listen, (Endpoint{{0x0a000001}, 8443}));
+  EXPECT_EQ(config->listen, (Endpoint{Ipv4{0x0a000001}, 8443}));
   EXPECT_EQ(config->names.ip_addresses, std::vector<std::string>{"10.0.0.1"});
   EXPECT_EQ(config->heartbeat, std::chrono::seconds(1));
   EXPECT_EQ(config->lease, std::chrono::seconds(3));

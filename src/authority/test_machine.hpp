@@ -92,8 +92,8 @@ class TestMachine {
     out.ak_public = ak_.public_area;
     out.platform = "lab";
     out.location = "north";
-    out.control = {{0x7f000001}, 7001};
-    out.tunnel = {{0x7f000001}, 7002};
+    out.control = {Ipv4{0x7f000001}, 7001};
+    out.tunnel = {Ipv4{0x7f000001}, 7002};
     return out;
   }
   ActivateRequest activation(RegisterChallenge const& challenge) {
