@@ -6,7 +6,6 @@ namespace shamon {
 
 namespace {
 
-constexpr std::size_t kSamples = 4;   ///< of a run, opened before the rest
 constexpr std::uint8_t kHopsMin = 2;  ///< the gate is a router between machines (RFC 4301 §5.1.2.1)
 
 /// Why a packet goes no further: one count.
@@ -183,6 +182,7 @@ void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out
 void Forwarder::from_underlay(Underlay::Run const& run, Instant now) {
   constexpr std::uint8_t kEcnMask = 3;
   std::span<std::uint8_t> bytes = run.bytes;
+  Inbound* inbound = nullptr;  // mostly the same for a whole run
   while (!bytes.empty()) {
     std::span<std::uint8_t> const datagram = bytes.first(std::min(run.segment_bytes, bytes.size()));
     bytes = bytes.subspan(datagram.size());
@@ -191,7 +191,7 @@ void Forwarder::from_underlay(Underlay::Run const& run, Instant now) {
       ++stray_.dropped_malformed;
       continue;
     }
-    Inbound* const inbound = associations_.find(esp->spi);
+    if (inbound == nullptr || inbound->spi != esp->spi) inbound = associations_.find(esp->spi);
     if (inbound == nullptr) {
       ++stray_.dropped_no_association;
       continue;
@@ -241,7 +241,7 @@ void Forwarder::open_batch(Instant now) {
 // they are in.
 void Forwarder::open_jobs(Inbound& inbound) noexcept {
   std::span<AeadJob> const jobs = std::span(jobs_).first(job_count_);
-  std::size_t const step = jobs.size() / kSamples | 1;  // odd: an attacker may take turns
+  std::size_t const step = jobs.size() / 4 | 1;  // odd: an attacker may take turns
   bool authentic = false;
   for (std::size_t i = 0; i < jobs.size(); i += step) {
     inbound.key.open(jobs.subspan(i, 1));
