@@ -237,6 +237,16 @@ TEST_F(GateTest, what_no_association_could_have_sent_is_dropped_before_the_gate)
   EXPECT_TRUE(ping("g1", "10.77.0.2"));
 }
 
+TEST_F(GateTest, without_the_right_to_filter_in_the_kernel_it_says_so_and_checks_all_itself) {
+  a().kill_gate(SIGTERM);
+  a().gate_program = "setpriv --bounding-set=-bpf,-sys_admin " + a().gate_program;
+  a().start_gate();
+  a().connect();
+  EXPECT_TRUE(run("grep 'no filter in the kernel' " + lab_->directory + "/a.log").ok());
+  send_datagram(b(), Bytes(100, 0x7f));
+  EXPECT_TRUE(eventually([&] { return a().statistics().dropped_no_association == 1; }));
+}
+
 TEST_F(GateTest, a_policy_without_the_label_cuts_what_ran_under_it) {
   ASSERT_TRUE(ping("g1", "10.77.0.2"));
   ASSERT_DONE(
