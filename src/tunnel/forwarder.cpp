@@ -235,8 +235,8 @@ void Forwarder::open_batch(Instant now) {
   job_count_ = 0;
 }
 
-// A flood of forgeries, with an SPI someone overheard, comes in runs. Four packets spread over a
-// run are opened first, and if all four are forged the rest goes unopened: that is most of a
+// A flood of forgeries, with an SPI someone overheard, comes in runs. Some packets spread over a
+// run are opened first, and if all of them are forged the rest goes unopened: that is most of a
 // forgery's cost. Who wants a peer's packets dropped with his own must own nearly all of the run
 // they are in.
 void Forwarder::open_jobs(Inbound& inbound) noexcept {
