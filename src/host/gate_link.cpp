@@ -178,6 +178,11 @@ void GateLink::synchronise() {
   for (auto const& [address, route] : routes_) {
     note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
   }
+  if (auto const services = handlers_.open_services()) {
+    note(client_->attach_services(*services), "attach services");
+  } else {
+    journal_.event("error", "gate", "", services.error().describe());
+  }
   if (lease_.ns != 0) note(client_->set_lease(lease_), "lease");
   statistics_timer_ = loop_.after(kStatisticsPeriod, [this] { ask_statistics(); });
   handlers_.on_ready();

@@ -64,6 +64,8 @@ class GateLink {
     std::function<void(ChannelId, Status const&)> on_share_answered;
     std::function<void(gate::ShareState const&)> on_share_reported;
     std::function<void(gate::ShareEnded const&)> on_share_ended;
+    /// The gate's end of a new socket for its VMs' questions (VmServices::open).
+    std::function<Result<UniqueFd>()> open_services;
   };
   GateLink(EventLoop& loop, Monitor& monitor, Journal& journal, std::string socket_path,
            Handlers handlers);

@@ -4,6 +4,7 @@
 #include "base/vm_mac.hpp"
 #include "config/toml_table.hpp"
 #include "label/label_name.hpp"
+#include "tunnel/packet.hpp"
 #include "vm/limits.hpp"
 
 namespace shamon {
@@ -68,6 +69,9 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   auto parsed = parse_ipv4(address);
   if (!parsed) table.complain("address", "'" + address + "' is not an IPv4 address");
   vm.address = parsed.value_or(Ipv4{});
+  if (vm.address == kServiceIpv4) {
+    table.complain("address", address + " is where VMs find this monitor's services");
+  }
   vm.mac = default_vm_mac(vm.address);
   if (std::string const mac = table.string_or("mac", ""); !mac.empty()) {
     auto given = parse_mac(mac);

@@ -72,6 +72,10 @@ TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {
        host + "[[vm]]\nname = \"w\"\nlabel = \"g\"\nkind = \"domain\"\n"
               "address = \"10.8.0.0.0.1\"\n",
        {":12:", "IPv4"}},
+      {"the address of the services",
+       host + "[[vm]]\nname = \"w\"\nlabel = \"g\"\nkind = \"domain\"\n"
+              "address = \"169.254.53.1\"\n",
+       {":12:", "services"}},
       {"a MAC of five bytes", host + vm + "mac = \"02:00:00:00:01\"\n", {":15:", "aa:bb"}},
       {"too little memory", host + vm + "memory_mb = 95\n", {":15:", "memory_mb", "96"}},
       {"too much memory", host + vm + "memory_mb = 65537\n", {":15:", "memory_mb"}},

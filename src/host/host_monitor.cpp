@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/vm_mac.hpp"
 #include "host/audit_rows.hpp"
 #include "host/explain_flow.hpp"
 #include "host/explain_share.hpp"
@@ -69,7 +70,8 @@ HostMonitor::HostMonitor(EventLoop& loop, HostConfig config, std::vector<Certifi
                   membership_handlers()),
       bridges_(
           {loop, journal_, monitor_, gate_, vms_, membership_, config_, reference_, authority_ca_}),
-      api_(loop, journal_, api_source()) {}
+      api_(loop, journal_, api_source()),
+      services_(loop, services_source()) {}
 
 HostMonitor::~HostMonitor() {
   if (lease_timer_) loop_.cancel(*lease_timer_);
@@ -148,6 +150,37 @@ GateLink::Handlers HostMonitor::gate_handlers() {
       journal_.lost(audit.lost_total - before, "records the gate could not hand over");
     }
     journal_.audit(row_of(audit, monitor_.policy(), read_wall_clock()));
+  };
+  out.open_services = [this] { return services_.open(); };
+  return out;
+}
+
+VmServicesSource HostMonitor::services_source() {
+  VmServicesSource out;
+  out.policy = [this]() -> CompiledPolicy const& { return monitor_.policy(); };
+  out.served = [this](PortId port) {
+    std::optional<ServedVm> found;
+    vms_.for_each([&](ManagedVm const& vm) {
+      VmSpec const& spec = vm.spec;
+      if (vm.port != port) return;
+      found = {spec.name, spec.label, spec.address, spec.prefix_length, spec.mac, kPortMtu};
+    });
+    return found;
+  };
+  out.ports = [this] {
+    std::vector<PortId> ports;
+    vms_.for_each([&](ManagedVm const& vm) {
+      if (vm.state == "running") ports.push_back(vm.port);
+    });
+    return ports;
+  };
+  out.for_each_known = [this](VmVisitor const& visit) {
+    vms_.for_each([&](ManagedVm const& vm) {
+      VmSpec const& spec = vm.spec;
+      if (vm.state == "running") visit(spec.name, spec.label, spec.address, spec.mac);
+    });
+    for_each_remote(
+        [&](VmEntry const& vm) { visit(vm.vm, vm.label, vm.address, default_vm_mac(vm.address)); });
   };
   return out;
 }
@@ -288,15 +321,21 @@ void HostMonitor::start_vms_when_ready() {
   });
 }
 
-void HostMonitor::update_routes() {
-  std::vector<RemoteRoute> routes;
+void HostMonitor::for_each_remote(std::function<void(VmEntry const&)> const& visit) const {
   Directory const& directory = membership_.member().directory();
   for (auto const& [name, vm] : directory.vms()) {
     MemberEntry const* host = directory.member(vm.host);
     if (vm.host == config_.name || !is_running(vm) || host == nullptr || !is_active(*host))
       continue;
-    routes.push_back({vm.address, vm.vm, vm.label, vm.host});
+    visit(vm);
   }
+}
+
+void HostMonitor::update_routes() {
+  std::vector<RemoteRoute> routes;
+  for_each_remote([&](VmEntry const& vm) {
+    routes.push_back({vm.address, vm.vm, vm.label, vm.host});
+  });
   gate_.set_routes(std::move(routes));
 }
 

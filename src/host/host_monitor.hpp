@@ -8,6 +8,7 @@
 #include "host/channels.hpp"
 #include "host/local_api.hpp"
 #include "host/machine_policy.hpp"
+#include "host/vm_services.hpp"
 #include "policy/source.hpp"
 
 namespace shamon {
@@ -28,11 +29,14 @@ class HostMonitor {
   GateLink::Handlers gate_handlers();
   VmManager::Handlers vm_handlers();
   LocalApiSource api_source();
+  VmServicesSource services_source();
 
   void apply_policy(std::string const& name, std::string const& text, Revision revision,
                     std::function<void(Status)> done);
   Status put_in_force(MachinePolicy::Combined combined, Digest const& digest);
   void apply_reference_values(std::vector<ReferenceValueMessage> const& values);
+  /// Running VMs of other machines that are members.
+  void for_each_remote(std::function<void(VmEntry const&)> const& visit) const;
   void update_routes();
   void cut_vm(VmName const& vm, std::string const& reason,
               std::vector<FindingMessage> const& findings);
@@ -66,6 +70,7 @@ class HostMonitor {
   Membership membership_;
   Bridges bridges_;
   LocalApi api_;
+  VmServices services_;
   Instant lease_until_{};
   bool lease_held_ = false;
   std::optional<EventLoop::TimerId> lease_timer_;

@@ -12,8 +12,6 @@
 namespace shamon {
 namespace {
 
-constexpr std::uint16_t kPortMtu =
-    1420;  ///< leaves room for outer IPv4, UDP, ESP header, IV, ICV and padding
 constexpr Duration kEvidenceLimit = std::chrono::seconds(5);
 
 gate::PortKind kind_of(PortDescriptor::Kind kind) {

@@ -32,6 +32,9 @@ inline AppraisalPolicy vm_appraisal_policy() {
   return policy;
 }
 
+/// Leaves room for outer IPv4, UDP, ESP header, IV, ICV and padding.
+inline constexpr std::uint16_t kPortMtu = 1420;
+
 /// One VM as the manager holds it.
 struct ManagedVm {
   VmSpec spec;

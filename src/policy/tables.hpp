@@ -1,4 +1,4 @@
-// The tables of a compiled policy. Only decide() and the compiler look inside.
+// The tables of a compiled policy. Only decide(), some_flow and the compiler look inside.
 #pragma once
 
 #include <vector>

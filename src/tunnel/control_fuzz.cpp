@@ -22,8 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   SHAMON_ASSERT(
       (count_readings<gate::Hello, gate::PolicyLoad, gate::PortAttach, gate::PortDetach,
                       gate::AssociationOpen, gate::AssociationClose, gate::RouteSet,
-                      gate::RouteDrop, gate::Lease, gate::StatisticsRequest, gate::State,
-                      gate::StateEnd, gate::Done, gate::Refused, gate::Audit,
+                      gate::RouteDrop, gate::Lease, gate::ServiceAttach, gate::StatisticsRequest,
+                      gate::State, gate::StateEnd, gate::Done, gate::Refused, gate::Audit,
                       gate::AssociationWanted, gate::RekeyWanted, gate::AssociationEnded,
                       gate::PortFault, gate::Statistics, gate::StatisticsEnd, gate::ShareOpen,
                       gate::ShareJoin, gate::ShareClose, gate::ShareState, gate::ShareEnded>(

@@ -37,11 +37,13 @@ void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
   if (ethernet->type == kEtherTypeArp) return answer_arp(port, ethernet->payload, now);
   auto const packet = parse_ip_packet(ethernet->payload);
   if (!packet && packet.error().fault == PacketFault::link_scope) {
+    if (asks_link_services(ethernet->payload) && outside_.serve(port, frame.bytes, now)) return;
     return answer_neighbour(port, ethernet->payload);
   }
   if (!packet || packet->ether_type() != ethernet->type) {
     return drop(port.counters.dropped_malformed);
   }
+  if (asks_services(*packet, port.address) && outside_.serve(port, frame.bytes, now)) return;
   if (packet->source != port.address) return refuse_spoof(port, &*packet, now);
   Offload offload;
   if (!frame.vnet_header.empty()) {
@@ -52,6 +54,14 @@ void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
   std::size_t const count = Segmenter(*packet, offload).count();
   Outgoing out{port, *packet, offload, count, now};
   forward(out);
+}
+
+void Forwarder::from_services(Port& port, std::span<std::uint8_t> frame) {
+  auto const ethernet = parse_ethernet(frame);
+  // The services answer for the gate; they do not speak as a VM.
+  if (!ethernet || ethernet->source != kGateMac) return drop(stray_.dropped_spoof);
+  std::array<iovec, 2> parts{iovec{}, iovec{frame.data(), frame.size()}};
+  if (!send_frame(port, {}, parts)) ++port.counters.dropped_full;
 }
 
 void Forwarder::answer_arp(Port& port, ByteView payload, Instant now) {

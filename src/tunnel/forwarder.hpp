@@ -30,6 +30,8 @@ class Forwarder {
     std::function<void(HostName const& peer, LabelName const& label, PathId path, Instant now)>
         association_wanted;
     std::function<void(Port& port)> port_closed;  ///< called at the end of a turn
+    /// Hands a frame up, or counts it; false where nobody serves.
+    std::function<bool(Port& port, std::span<std::uint8_t> frame, Instant now)> serve;
     WallTime (*wall_clock)() noexcept = nullptr;
   };
   Forwarder(Monitor& monitor, AuditTrail& trail, PortTable& ports, AssociationTable& associations,
@@ -43,6 +45,8 @@ class Forwarder {
 
   /// One frame of a VM. The port's batch goes out with end_of_turn().
   void from_port(Port& port, PortDriver::Frame frame, Instant now);
+  /// A frame of the host monitor's services for the VM at that port.
+  void from_services(Port& port, std::span<std::uint8_t> frame);
   /// A run of datagrams from the underlay.
   void from_underlay(Underlay::Run const& run, Instant now);
   /// Sends what is collected: call it before packet memory is used again and before any command.

@@ -54,7 +54,12 @@ struct TestGate {
                    [this](HostName const& peer, LabelName const&, PathId, Instant) {
                      wanted.push_back(peer);
                    },
-                   [](Port&) {}, &no_wall_clock}) {
+                   [](Port&) {},
+                   [this](Port& port, std::span<std::uint8_t> frame, Instant) {
+                     if (serves) asked.push_back({port.id, to_bytes(frame)});
+                     return serves;
+                   },
+                   &no_wall_clock}) {
     auto built = build_policy("test.policy", policy_text);
     SHAMON_ASSERT(built.has_value());
     auto next = std::make_shared<CompiledPolicy const>(std::move(built->compiled));
@@ -150,6 +155,8 @@ struct TestGate {
   std::vector<gate::Audit> audits;
   std::vector<HostName> wanted;
   std::deque<Sent> sent;
+  bool serves = false;  ///< frames for services go to `asked`
+  std::vector<std::pair<PortId, Bytes>> asked;
   AuditTrail trail;
   Monitor monitor;
   PortTable ports;

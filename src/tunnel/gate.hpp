@@ -75,6 +75,7 @@ class Gate {
   Status load_policy(gate::PolicyLoad const& message, UniqueFd const& image);
   Status attach_port(gate::PortAttach const& message, std::vector<UniqueFd> descriptors);
   Status open_association(gate::AssociationOpen& message);
+  Status attach_services(std::vector<UniqueFd> descriptors);
   Status end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence);
   void report_statistics(std::uint32_t sequence);
   Status detach_port(PortId id);

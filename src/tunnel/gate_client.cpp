@@ -210,6 +210,12 @@ Result<std::uint32_t> GateClient::set_lease(Instant until) {
   return state_->send(message);
 }
 
+Result<std::uint32_t> GateClient::attach_services(UniqueFd const& socket) {
+  gate::ServiceAttach message;
+  int const number = socket.get();
+  return state_->send(message, {&number, 1});
+}
+
 Result<std::uint32_t> GateClient::request_statistics() {
   gate::StatisticsRequest message;
   return state_->send(message);

@@ -44,6 +44,8 @@ class GateClient {
                                   HostName const& peer);
   Result<std::uint32_t> drop_route(Ipv4 address);
   Result<std::uint32_t> set_lease(Instant until);
+  /// `socket` as gate::ServiceAttach says; it stays the caller's.
+  Result<std::uint32_t> attach_services(UniqueFd const& socket);
   Result<std::uint32_t> request_statistics();
   /// Errors beside those of sending: `denied` if the permits are for another channel.
   Result<std::uint32_t> open_share(SharePermits&& permits, ShareSpec const& spec);

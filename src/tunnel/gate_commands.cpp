@@ -148,6 +148,9 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
                   [&](auto const& m) { return join_share(m, std::move(command.descriptors)); });
     case gate::Kind::share_close:
       return with(type_identity<gate::ShareClose>{}, [&](auto const& m) { return close_share(m); });
+    case gate::Kind::service_attach:
+      return with(type_identity<gate::ServiceAttach>{},
+                  [&](auto const&) { return attach_services(std::move(command.descriptors)); });
     case gate::Kind::statistics_request: report_statistics(header.sequence); return {};
     case gate::Kind::state:
     case gate::Kind::state_end:
@@ -243,6 +246,17 @@ Status Gate::open_association(gate::AssociationOpen& message) {
   // Nothing of it would ever arrive.
   if (!admitted) (void)end_association(id, gate::CloseReason::asked, 0);
   return admitted;
+}
+
+Status Gate::attach_services(std::vector<UniqueFd> descriptors) {
+  auto const workers = static_cast<unsigned>(workers_.size());
+  // As a port of datagrams is: one worker reads, all write.
+  Result<PortDrivers> sockets =
+      open_port(gate::PortKind::datagram, std::move(descriptors), workers);
+  if (!sockets) return pass(sockets);
+  std::size_t next = 0;
+  return on_all(
+      [&](Worker& worker) { return worker.attach_services(std::move((*sockets)[next++])); });
 }
 
 Status Gate::end_association(AssociationId id, gate::CloseReason reason, std::uint32_t sequence) {

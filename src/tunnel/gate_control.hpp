@@ -38,6 +38,7 @@ enum class Kind : std::uint32_t {
   share_open,
   share_join,
   share_close,
+  service_attach,
   // gate -> host monitor
   state = 64,
   state_end,
@@ -145,6 +146,14 @@ struct RouteDrop {
 struct Lease {
   Header header{Kind::lease, 0};
   std::int64_t until_ns = 0;
+};
+
+/// Beside the message: a SOCK_SEQPACKET or SOCK_DGRAM UNIX socket. A datagram is a u32 port id and
+/// an Ethernet frame; to the host monitor go the frames by which VMs ask for its services
+/// (docs/vm-services.md), and what it sends is given to the port, if kGateMac is its source. Takes
+/// the place of the socket before.
+struct ServiceAttach {
+  Header header{Kind::service_attach, 0};
 };
 
 struct StatisticsRequest {

@@ -237,6 +237,25 @@ NeighbourAdvertisement make_neighbour_advertisement(NeighbourSolicitation const&
   return out;
 }
 
+bool asks_services(IpPacket const& packet, Ipv4 own) noexcept {
+  if (packet.protocol != kProtocolUdp || packet.is_ipv6()) return false;
+  bool const is_named = packet.source == own, is_here = packet.destination == kServiceIpv4;
+  if (packet.destination_port == 53) return is_named && is_here;
+  bool const may = is_named || packet.source.bits == 0;  // RFC 2131 §4.1: no address yet
+  return packet.destination_port == 67 && may && (is_here || packet.destination.bits == ~0u);
+}
+
+bool asks_link_services(ByteView packet) noexcept {
+  if (packet.size() < kIpv6HeaderBytes + 8) return false;
+  // RFC 8415 §7.1.
+  constexpr std::string_view kDhcpServers("\xff\2\0\0\0\0\0\0\0\0\0\0\0\1\0\2", 16);
+  if (packet[6] == kProtocolIcmpV6) return packet[kIpv6HeaderBytes] == 133;
+  std::string_view const to = as_text(packet.subspan(24, 16));
+  std::uint16_t const port = get_u16be(&packet[kIpv6HeaderBytes + 2]);
+  bool const asks = (port == 547 && to == kDhcpServers) || (port == 53 && to == kServiceIpv6);
+  return asks && packet[6] == kProtocolUdp;
+}
+
 bool apply_outer_ecn(IpPacket& packet, std::uint8_t outer_ecn) noexcept {
   constexpr std::uint8_t kNotEct = 0, kEct1 = 1, kCe = 3;
   std::uint8_t const inner = packet.traffic_class & 3;

@@ -129,6 +129,15 @@ using NeighbourAdvertisement = std::array<std::uint8_t, kNeighbourAdvertisementB
 NeighbourAdvertisement make_neighbour_advertisement(NeighbourSolicitation const& asked,
                                                     MacAddress const& answer) noexcept;
 
+/// Where VMs find the host monitor's services (docs/vm-services.md); no VM has these addresses.
+inline constexpr Ipv4 kServiceIpv4{0xa9fe3501};  // 169.254.53.1, RFC 3927
+/// fe80::53
+inline constexpr std::string_view kServiceIpv6("\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x53", 16);
+/// True for DHCP and DNS of the VM at `own`.
+bool asks_services(IpPacket const& packet, Ipv4 own) noexcept;
+/// The same of an IPv6 packet with link scope: router solicitation, DHCPv6 and DNS.
+bool asks_link_services(ByteView packet) noexcept;
+
 /// Lowers the MSS option of a SYN to `mss_max` (RFC 4459 §3.2). `checksum_complete`: the TCP
 /// checksum is corrected too (RFC 1624).
 void clamp_mss(IpPacket const& packet, std::uint16_t mss_max, bool checksum_complete) noexcept;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,7 +15,7 @@ namespace shamon {
 
 namespace {
 
-constexpr std::uint64_t kUnderlayTag = 1, kBellTag = 2;
+constexpr std::uint64_t kUnderlayTag = 1, kBellTag = 2;  // and Worker::kServicesTag
 
 /// The control side's decisions are the same in every worker; only the first one tells them.
 bool is_flow(AuditRecord const& record) noexcept {
@@ -59,7 +60,11 @@ Worker::Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
                   [this](HostName const& peer, LabelName const& label, PathId path, Instant now) {
                     want_association(peer, label, path, now);
                   },
-                  [this](Port& port) { lose_port(port); }, &read_wall_clock}),
+                  [this](Port& port) { lose_port(port); },
+                  [this](Port& port, std::span<std::uint8_t> frame, Instant now) {
+                    return serve(port, frame, now);
+                  },
+                  &read_wall_clock}),
       port_buffer_(kPortBufferBytes) {
   forwarder_.set_tunnel_mtu(tunnel_mtu);
 }
@@ -109,7 +114,7 @@ Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& oth
   if (count < 0 && errno != EINTR) return fail_errno("epoll_wait");
   for (int i = 0; i < count; ++i) {
     std::uint64_t const tag = events[i].data.u64;
-    if (tag > kBellTag && tag < kPortTag) {
+    if (tag > kServicesTag && tag < kPortTag) {
       other(tag, events[i].events);
     } else {
       dispatch(tag, events[i].events);
@@ -128,6 +133,7 @@ void Worker::dispatch(std::uint64_t tag, std::uint32_t events) {
     (*task_)();
     return done_->count_down();
   }
+  if (tag == kServicesTag) return services_turn();
   // The port may have gone in this very round; then there is nothing to do.
   if (Port* const port = ports_.find(PortId(static_cast<std::uint32_t>(tag)))) {
     port_turn(*port, events);
@@ -169,6 +175,47 @@ void Worker::underlay_turn() {
   for (Underlay::Run const& run : runs) forwarder_.from_underlay(run, now);
   end_of_turn(now);
   watch_writers();
+}
+
+void Worker::services_turn() {
+  for (std::size_t i = 0; services_ && i < kPortFramesPerTurn; ++i) {
+    auto const datagram = services_->receive(port_buffer_);
+    if (!datagram) {
+      if (datagram.error() == PortDriver::Outcome::closed) end_services();
+      break;
+    }
+    std::uint32_t port = 0;
+    if (datagram->bytes.size() < sizeof port) continue;
+    std::memcpy(&port, datagram->bytes.data(), sizeof port);
+    // It may have been detached meanwhile.
+    if (Port* const to = ports_.find(PortId(port))) {
+      forwarder_.from_services(*to, datagram->bytes.subspan(sizeof port));
+    }
+  }
+  forwarder_.end_of_turn(read_monotonic_clock());
+}
+
+/// A VM that asks too much is not heard, and neither is any while the host monitor does not read.
+bool Worker::serve(Port& port, std::span<std::uint8_t> frame, Instant now) {
+  if (!services_) return false;
+  Asked& asked = asked_[port.id];
+  if (now - asked.since >= std::chrono::seconds(1)) asked = {now, 0};
+  std::uint32_t id = port.id.value();
+  std::array<iovec, 3> parts{iovec{}, iovec{&id, sizeof id}, iovec{frame.data(), frame.size()}};
+  bool const may =
+      frame.size() <= kServiceFrameBytesMax && ++asked.frames <= kServiceFramesPerSecond;
+  auto const sent = may ? services_->send({}, parts) : PortDriver::Outcome::busy;
+  if (sent != PortDriver::Outcome::done) ++port.counters.dropped_full;
+  if (sent == PortDriver::Outcome::closed) end_services();
+  return true;
+}
+
+void Worker::end_services() {
+  // Other workers have copies of the descriptor, so closing ours would leave it in the set.
+  if (services_ && services_->fd() >= 0) {
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, services_->fd(), nullptr);
+  }
+  services_.reset();
 }
 
 /// A stream that took part of a frame is flushed when it can take more; with the tick this also

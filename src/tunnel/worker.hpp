@@ -26,6 +26,10 @@ struct AssociationDue {
 using WorkerNotice =
     std::variant<gate::Audit, gate::AssociationWanted, gate::RekeyWanted, AssociationDue, PortGone>;
 
+/// Of what a VM asks the host monitor (docs/vm-services.md).
+inline constexpr std::size_t kServiceFrameBytesMax = 1514;  ///< no question is longer
+inline constexpr unsigned kServiceFramesPerSecond = 50;     ///< per port and worker
+
 class Worker {
  public:
   /// `notify` is called in the worker's thread. Errors: `system`.
@@ -55,6 +59,8 @@ class Worker {
   Result<AssociationTable::Ended> close_association(AssociationId id);
   Status set_route(gate::RouteSet const& message);
   Status drop_route(gate::RouteDrop const& message);
+  /// The socket to the host monitor's services, which the first worker reads and all write.
+  Status attach_services(std::unique_ptr<PortDriver> socket);
   void set_lease(Instant until) noexcept { forwarder_.set_lease(until); }
 
   Monitor& monitor() noexcept { return monitor_; }
@@ -64,6 +70,7 @@ class Worker {
   /// What has passed, or not, without a port or association that is still here.
   Counters unowned() noexcept;
 
+  static constexpr std::uint64_t kServicesTag = 3;
   static constexpr std::uint64_t kPortTag = std::uint64_t{1} << 32;  ///< plus the port's id
 
  private:
@@ -74,6 +81,9 @@ class Worker {
   void port_turn(Port& port, std::uint32_t events);
   void underlay_turn();
   void end_of_turn(Instant now);
+  void services_turn();
+  void end_services();
+  bool serve(Port& port, std::span<std::uint8_t> frame, Instant now);
   void watch_writers();
   void tick(Instant now);
   void lose_port(Port& port);
@@ -97,6 +107,12 @@ class Worker {
   Forwarder forwarder_;
   Counters closed_;                                    ///< of ports and associations that are gone
   std::unordered_map<std::uint32_t, Instant> wanted_;  ///< by PathId: when it was asked last
+  std::unique_ptr<PortDriver> services_;
+  struct Asked {
+    Instant since;
+    unsigned frames = 0;
+  };
+  std::unordered_map<PortId, Asked> asked_;  ///< how often in this second
   std::vector<std::uint8_t> port_buffer_;
   Instant next_tick_;
   Instant next_tell_;

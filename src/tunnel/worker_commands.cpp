@@ -79,10 +79,20 @@ Status Worker::attach_port(gate::PortAttach const& message, std::unique_ptr<Port
   return watched;
 }
 
+Status Worker::attach_services(std::unique_ptr<PortDriver> socket) {
+  end_services();
+  services_ = std::move(socket);
+  if (services_->fd() < 0) return {};
+  Status const watched = watch(services_->fd(), kServicesTag, EPOLLIN, true);
+  if (!watched) services_.reset();
+  return watched;
+}
+
 Status Worker::detach_port(PortId id) {
   Port* const port = ports_.find(id);
   if (port == nullptr) return fail(Errc::not_found, "no such port");
   closed_ += port->counters;
+  asked_.erase(id);
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port->driver->fd(), nullptr);
   ports_.detach(id);
   return {};

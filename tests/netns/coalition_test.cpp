@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -85,7 +86,7 @@ class CoalitionTest : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes network namespaces";
     for (auto const& [program, package] :
          {std::pair{"swtpm_setup", "swtpm-tools"}, std::pair{"swtpm", "swtpm"},
-          std::pair{"ping", "iputils-ping"}}) {
+          std::pair{"ping", "iputils-ping"}, std::pair{"busybox", "busybox-static"}}) {
       auto found = run_process({"which", program});
       if (!found || found->status != 0)
         GTEST_SKIP() << "SKIPPED: install Debian package " << package;
@@ -133,6 +134,16 @@ class CoalitionTest : public testing::Test {
       std::this_thread::sleep_for(100ms);
     }
     return true;
+  }
+
+  /// What a command in a domain says; a refusal too.
+  std::string in(std::string const& vm, std::vector<std::string> command) {
+    command.insert(command.begin(), {"ip", "netns", "exec", "shamon-kill-" + vm});
+    auto const out = run_process(command, 20s);
+    return out ? out->text : out.error().describe();
+  }
+  std::string look_up(std::string const& vm, std::string const& name) {
+    return in(vm, {"busybox", "nslookup", name + ".vm.test.internal", "169.254.53.1"});
   }
 
   /// Kills one daemon of the laboratory, by the pid the laboratory wrote down.
@@ -234,6 +245,29 @@ TEST_F(CoalitionTest, AMachinesOwnWallKeepsALabelOfTheCoalitionFromStartingBesid
   bool const red_runs = refused.contains("mine-a");
   EXPECT_TRUE(red_runs ? becomes(true, "red-b", "10.78.1.20", 10s) : !ping("red-b", "10.78.1.20"));
   EXPECT_EQ(shamon({"attest", "explain", "shype1"}).status, 0);
+}
+
+TEST_F(CoalitionTest, AVmGetsItsAddressAndFindsByNameWhomItMayReach) {
+  using testing::HasSubstr;
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  EXPECT_THAT(in("green-a", {"busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "4", "-T",
+                             "1", "-r", "10.78.1.20", "-s", "/bin/true"}),
+              HasSubstr("lease of 10.78.1.10 obtained from 169.254.53.1"))
+      << "its own, whatever it asks for";
+  for (auto const* vm : {"green-a", "red-a"}) {
+    EXPECT_EQ(in(vm, {"ip", "route", "add", "169.254.53.1/32", "dev", "eth0"}), "");
+  }
+  EXPECT_THAT(look_up("green-a", "green-a"), HasSubstr("10.78.1.10"));
+  EXPECT_THAT(look_up("green-a", "green-b"), HasSubstr("10.78.2.10"));
+  EXPECT_THAT(look_up("red-a", "red-a"), HasSubstr("10.78.1.20"));
+  for (auto const* forbidden : {"red-a", "red-b", "none"}) {
+    EXPECT_THAT(look_up("green-a", forbidden), HasSubstr("NXDOMAIN")) << forbidden;
+  }
+  EXPECT_THAT(look_up("red-a", "green-b"), HasSubstr("NXDOMAIN"));
+  ASSERT_EQ(shamon({"host", "revoke", "shype2", "--reason", "test"}).status, 0);
+  EXPECT_TRUE(becomes(false, "green-a", "10.78.2.10", 3s));
+  EXPECT_THAT(look_up("green-a", "green-b"), HasSubstr("NXDOMAIN")) << "nobody of that machine";
 }
 
 TEST_F(CoalitionTest, ARevokedMachineIsCutOffAndStaysOut) {

@@ -282,6 +282,10 @@ Status Machine::attach_domain(std::uint32_t port, std::string const& vm, std::st
   return attach(port, vm, label, vm_address, mac, gate::PortKind::tap, tap, mtu);
 }
 
+Status Machine::attach_services(UniqueFd const& socket) {
+  return answer(client_->attach_services(socket));
+}
+
 Status Machine::open(std::uint32_t id, std::string const& label, AssociationSpec spec,
                      AssociationKeys keys) {
   auto permit = monitor.authorize(

@@ -83,6 +83,8 @@ class Machine {
                 std::string const& address, MacAddress mac, gate::PortKind kind,
                 std::span<UniqueFd const> descriptors, int mtu);
   Result<std::uint32_t> detach(std::uint32_t port) { return client_->detach_port(PortId(port)); }
+  /// The gate's end of a services' socket.
+  Status attach_services(UniqueFd const& socket);
   Status open(std::uint32_t id, std::string const& label, AssociationSpec spec,
               AssociationKeys keys);
   Status close(std::uint32_t id, std::string const& label,
