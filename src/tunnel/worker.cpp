@@ -192,7 +192,7 @@ void Worker::services_turn() {
       forwarder_.from_services(*to, datagram->bytes.subspan(sizeof port));
     }
   }
-  forwarder_.end_of_turn(read_monotonic_clock());
+  end_of_turn(read_monotonic_clock());
 }
 
 /// A VM that asks too much is not heard, and neither is any while the host monitor does not read.
