@@ -190,7 +190,6 @@ void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out
 // --- from the underlay -------------------------------------------------------------------------
 
 void Forwarder::from_underlay(Underlay::Run const& run, Instant now) {
-  constexpr std::uint8_t kEcnMask = 3;
   std::span<std::uint8_t> bytes = run.bytes;
   Inbound* inbound = nullptr;  // mostly the same for a whole run
   while (!bytes.empty()) {

@@ -258,12 +258,12 @@ bool asks_link_services(ByteView packet) noexcept {
 
 bool apply_outer_ecn(IpPacket& packet, std::uint8_t outer_ecn) noexcept {
   constexpr std::uint8_t kNotEct = 0, kEct1 = 1, kCe = 3;
-  std::uint8_t const inner = packet.traffic_class & 3;
+  std::uint8_t const inner = packet.traffic_class & kEcnMask;
   if (inner == kNotEct) return outer_ecn != kCe;
   // Of two markings the higher one stands, in the order ECT(0), ECT(1), CE.
   bool const raises = outer_ecn == kCe || (outer_ecn == kEct1 && inner != kCe);
   if (!raises || inner == outer_ecn) return true;
-  packet.traffic_class = static_cast<std::uint8_t>((packet.traffic_class & ~3) | outer_ecn);
+  packet.traffic_class = static_cast<std::uint8_t>((packet.traffic_class & ~kEcnMask) | outer_ecn);
   std::uint8_t* ip = packet.bytes.data();
   if (packet.is_ipv6()) {
     ip[1] = static_cast<std::uint8_t>((ip[1] & 0x0f) | packet.traffic_class << 4);

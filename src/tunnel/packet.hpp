@@ -85,6 +85,9 @@ inline Ipv4 vm_of_ipv6(std::uint8_t const* address) noexcept {
   return {get_u32be(address) == kVmPrefix ? get_u32be(address + 4) : 0};
 }
 
+/// The part of the traffic class that tells of congestion (RFC 3168 §5).
+inline constexpr std::uint8_t kEcnMask = 3;
+
 /// One IP packet without options, extension headers or fragments, its transport header checked.
 struct IpPacket {
   std::span<std::uint8_t> bytes;             ///< from the IP header, exactly its total length

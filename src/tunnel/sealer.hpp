@@ -30,7 +30,6 @@ class Sealer {
   void flush(Instant now) noexcept;
 
  private:
-  static constexpr std::uint8_t kEcnMask = 3;  // RFC 6040 §4.1: copied, always
   bool fits(Association const& association, std::uint8_t outer_class,
             std::size_t datagram_bytes) const noexcept;
 
@@ -43,7 +42,7 @@ class Sealer {
   std::size_t used_bytes_ = 0;
   std::size_t inner_bytes_ = 0;
   std::size_t segment_bytes_ = 0;
-  std::uint8_t class_mask_ = kEcnMask;
+  std::uint8_t class_mask_ = kEcnMask;  ///< RFC 6040 §4.1: copied, always
   std::uint8_t outer_class_ = 0;
   bool ended_ = false;  ///< a smaller datagram ends a run
 };

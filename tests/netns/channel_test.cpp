@@ -22,6 +22,7 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "netns/gate_lab.hpp"
+#include "netns/missing_package.hpp"
 
 namespace shamon {
 namespace {
@@ -117,13 +118,11 @@ class ChannelTest : public testing::Test {
     if (!std::filesystem::exists(SHAMON_BIN_DIR "/../images/red.initramfs")) {
       GTEST_SKIP() << "SKIPPED: make the guests' images first: tools/guest-image/build";
     }
-    for (auto const& [program, package] :
-         {std::pair{"qemu-system-x86_64", "qemu-system-x86"}, std::pair{"swtpm", "swtpm"},
-          std::pair{"swtpm_setup", "swtpm-tools"}, std::pair{"curl", "curl"}}) {
-      auto found = run_process({"which", program});
-      if (!found || found->status != 0)
-        GTEST_SKIP() << "SKIPPED: install Debian package " << package;
-    }
+    std::string const missing = netns::missing_package({{"qemu-system-x86_64", "qemu-system-x86"},
+                                                        {"swtpm", "swtpm"},
+                                                        {"swtpm_setup", "swtpm-tools"},
+                                                        {"curl", "curl"}});
+    if (!missing.empty()) GTEST_SKIP() << "SKIPPED: install Debian package " << missing;
     char folder[] = "/tmp/shamon-XXXXXX";
     ASSERT_NE(::mkdtemp(folder), nullptr);
     root_ = folder;

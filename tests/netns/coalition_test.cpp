@@ -20,6 +20,7 @@
 
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "netns/missing_package.hpp"
 
 namespace shamon {
 namespace {
@@ -84,13 +85,11 @@ class CoalitionTest : public testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes network namespaces";
-    for (auto const& [program, package] :
-         {std::pair{"swtpm_setup", "swtpm-tools"}, std::pair{"swtpm", "swtpm"},
-          std::pair{"ping", "iputils-ping"}, std::pair{"busybox", "busybox-static"}}) {
-      auto found = run_process({"which", program});
-      if (!found || found->status != 0)
-        GTEST_SKIP() << "SKIPPED: install Debian package " << package;
-    }
+    std::string const missing = netns::missing_package({{"swtpm_setup", "swtpm-tools"},
+                                                        {"swtpm", "swtpm"},
+                                                        {"ping", "iputils-ping"},
+                                                        {"busybox", "busybox-static"}});
+    if (!missing.empty()) GTEST_SKIP() << "SKIPPED: install Debian package " << missing;
     char folder[] = "/tmp/shamon-XXXXXX";
     ASSERT_NE(::mkdtemp(folder), nullptr);
     root_ = folder;
