@@ -9,6 +9,7 @@
 #include "attestation/ear.hpp"
 #include "base/clock.hpp"
 #include "coalition/bridge.hpp"
+#include "coalition/limits.hpp"
 #include "net/tls_stream.hpp"
 
 namespace {
@@ -80,7 +81,8 @@ struct End {
       return raw->tls().export_keying_material(label, context, bytes);
     };
     config.random = [](std::size_t size) { return random_bytes(size); };
-    config.new_spi = [] { return 256u + static_cast<std::uint32_t>(random_bytes(1)[0]); };
+    config.ciphers = every_aead_algorithm();
+    config.new_spi = [] { return kEspLanesMax * (256u + random_bytes(1)[0]); };
     machine.emplace(std::move(config), read_monotonic_clock());
     connection->set_handlers(
         {[this] { deliver(bridge::HandshakeDone{HostName(peer)}); },
@@ -119,6 +121,13 @@ double one_round(World const& world, EventLoop& loop,
                 connect_frames(loop, (*listener)->local(), client));
   bool const done = loop.run_until([&] { return initiator.open && responder && responder->open; },
                                    std::chrono::seconds(5));
+  if (!done) {
+    for (End const* end : {&initiator, responder.get()}) {
+      if (end != nullptr && !end->machine->reason_text().empty()) {
+        std::fprintf(stderr, "tunnel_bench: %s\n", end->machine->reason_text().c_str());
+      }
+    }
+  }
   return done ? static_cast<double>((read_monotonic_clock() - begin).count()) / 1e6 : -1;
 }
 
