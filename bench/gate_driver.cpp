@@ -9,7 +9,7 @@
 //   statistics MACHINE                       ok in N out N icv N replay N full N none N malformed N
 //   …
 //
-// usage: gate_driver [--gate PROGRAM] [--underlay-mtu BYTES] [--domain-mtu BYTES]
+// usage: gate_driver [--gate PROGRAM] [--workers N] [--underlay-mtu BYTES] [--domain-mtu BYTES]
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +33,7 @@ using Answer = Result<std::string>;
 
 struct Options {
   std::string gate;
+  unsigned workers = 1;
   int underlay_mtu = 1500;
   int domain_mtu = 1420;
 };
@@ -44,7 +45,8 @@ Answer answer(Status const& status, std::string text = {}) {
 
 class Driver {
  public:
-  explicit Driver(Options const& options) : options_(options), lab_(options.underlay_mtu) {
+  explicit Driver(Options const& options)
+      : options_(options), lab_({.mtu = options.underlay_mtu, .workers = options.workers}) {
     for (netns::Machine* machine : {lab_.a.get(), lab_.b.get()}) {
       if (!options.gate.empty()) machine->gate_program = options.gate;
     }
@@ -192,6 +194,8 @@ int main(int count, char** words) {
     std::string const value = i + 1 < count ? words[i + 1] : "";
     if (name == "--gate" && !value.empty()) {
       options.gate = value;
+    } else if (name == "--workers" && std::atoi(value.c_str()) > 0) {
+      options.workers = static_cast<unsigned>(std::atoi(value.c_str()));
     } else if (name == "--underlay-mtu" && std::atoi(value.c_str()) > 0) {
       options.underlay_mtu = std::atoi(value.c_str());
     } else if (name == "--domain-mtu" && std::atoi(value.c_str()) > 0) {

@@ -4,7 +4,8 @@ import json
 import subprocess
 import time
 
-from .machine import BenchError, cpu_seconds, end, last_json, program
+from .machine import (BenchError, cpu_seconds, end, halves_of_processors, last_json, pin_namespaces,
+                      program)
 
 
 def inside(ns, *words):
@@ -12,20 +13,37 @@ def inside(ns, *words):
 
 
 class Stream:
-    """iperf3 from one namespace to another; the server stays up for all runs."""
+    """iperf3 from one namespace to another; the server stays up for all runs.
+
+    The congestion control is cubic, which is what Debian's kernel has; a machine set to another, such as bbr with
+    its pacing, would measure that.
+    """
 
     def __init__(self, machines, client, server, address, pids=()):
         self.client, self.server, self.address, self.pids = client, server, address, list(pids)
         self.machines = machines
+        self.processors = []  # the client's, if it may not run on all
         self.listener = machines.start(server, ["iperf3", "-s", "-p", "5201"])
 
     @classmethod
     def over(cls, tunnel):
         return cls(tunnel.machines, tunnel.client, tunnel.server, tunnel.address, tunnel.pids)
 
+    @classmethod
+    def between_machines(cls, tunnel):
+        """Each of the two machines, with all its processes, has half of the processors."""
+        stream = cls.over(tunnel)
+        client, server = halves_of_processors()
+        stream.processors = client
+        pin_namespaces((tunnel.machines.a, tunnel.client), client)
+        pin_namespaces((tunnel.machines.b, tunnel.server), server)
+        return stream
+
     def start(self, seconds, *options):
+        where = ["taskset", "-c", ",".join(map(str, self.processors))] if self.processors else []
         return subprocess.Popen(
-            inside(self.client, "iperf3", "-c", self.address, "-p", 5201, "-t", seconds, "-J", *options),
+            inside(self.client, *where, "iperf3", "-c", self.address, "-p", 5201, "-C", "cubic", "-t", seconds, "-J",
+                   *options),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             start_new_session=True)
 

@@ -2,16 +2,6 @@
 
 namespace shamon {
 
-ByteView Cursor::take(std::size_t size) noexcept {
-  if (!ok_ || size > remaining()) {
-    ok_ = false;
-    return {};
-  }
-  ByteView const out = bytes_.subspan(position_, size);
-  position_ += size;
-  return out;
-}
-
 ByteView Cursor::peek(std::size_t size) const noexcept {
   if (!ok_ || size > remaining()) return {};
   return bytes_.subspan(position_, size);

@@ -24,7 +24,14 @@ class Cursor {
   std::uint32_t u32be() noexcept { return big_endian<std::uint32_t>(); }
   std::uint64_t u64be() noexcept { return big_endian<std::uint64_t>(); }
   /// The next `size` bytes, or an empty view and failure.
-  ByteView take(std::size_t size) noexcept;
+  ByteView take(std::size_t size) noexcept {
+    if (!ok_ || size > remaining()) {
+      ok_ = false;
+      return {};
+    }
+    position_ += size;
+    return bytes_.subspan(position_ - size, size);
+  }
   ByteView rest() noexcept { return take(remaining()); }
   /// The next `size` bytes without moving.
   ByteView peek(std::size_t size) const noexcept;

@@ -15,25 +15,28 @@ static_assert(std::endian::native == std::endian::little);
 inline std::uint64_t checksum_add(std::uint64_t sum, std::span<const std::uint8_t> bytes) noexcept {
   std::uint8_t const* at = bytes.data();
   std::size_t left = bytes.size();
-  std::uint64_t low = 0, high = 0, low2 = 0, high2 = 0;
-  // Two independent pairs of accumulators: 32-bit halves cannot overflow 64 bits within a packet.
-  for (; left >= 16; left -= 16, at += 16) {
-    std::uint64_t a, b;
-    std::memcpy(&a, at, 8);
-    std::memcpy(&b, at + 8, 8);
+  // Independent accumulators: 32-bit halves cannot overflow 64 bits within a packet.
+  using Words = std::uint64_t __attribute__((vector_size(16)));
+  Words low{}, high{}, low2{}, high2{};
+  for (; left >= 2 * sizeof(Words); left -= 2 * sizeof(Words), at += 2 * sizeof(Words)) {
+    Words a, b;
+    std::memcpy(&a, at, sizeof a);
+    std::memcpy(&b, at + sizeof a, sizeof b);
     low += a & 0xffffffff;
     high += a >> 32;
     low2 += b & 0xffffffff;
     high2 += b >> 32;
   }
-  sum += low + high + low2 + high2;
-  for (; left >= 2; left -= 2, at += 2) {
-    std::uint16_t word;
-    std::memcpy(&word, at, 2);
+  low += high + low2 + high2;
+  sum += low[0] + low[1];
+  for (; left >= 4; left -= 4, at += 4) {
+    std::uint32_t word;
+    std::memcpy(&word, at, sizeof word);
     sum += word;
   }
-  if (left != 0) sum += *at;
-  return sum;
+  std::uint32_t last = 0;
+  std::memcpy(&last, at, left);
+  return sum + last;
 }
 
 /// Folds to 16 bits, in memory order, not complemented.
