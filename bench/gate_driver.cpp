@@ -3,11 +3,12 @@
 //
 //   (at start)                               ok NAMESPACE_A NAMESPACE_B GATE_PID_A GATE_PID_B
 //   domain MACHINE PORT VM LABEL ADDRESS     ok NAMESPACE; a TAP, and a route on the other machine
-//   pair ID LABEL                            ok SPI, of a -> b: an association with keys of both
-//   peers FIRST COUNT LABEL                  ok; associations with peers pFIRST…, each with a route
-//   route MACHINE ADDRESS VM LABEL PEER      ok; sends a VM's packets to that peer instead
-//   statistics MACHINE                       ok in N out N icv N replay N full N none N malformed N
-//   …
+//   card MACHINE PORT VM LABEL ADDRESS PATH  ok; a vhost-user card that listens there, MAC
+//   02:00:ADDRESS pair ID LABEL                            ok SPI, of a -> b: an association with
+//   keys of both peers FIRST COUNT LABEL                  ok; associations with peers pFIRST…, each
+//   with a route route MACHINE ADDRESS VM LABEL PEER      ok; sends a VM's packets to that peer
+//   instead statistics MACHINE                       ok in N out N icv N replay N full N none N
+//   malformed N …
 //
 // usage: gate_driver [--gate PROGRAM] [--workers N] [--underlay-mtu BYTES] [--domain-mtu BYTES]
 #include <csignal>
@@ -20,10 +21,13 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/ipv4_text.hpp"
 #include "netns/gate_lab.hpp"
+#include "tunnel/packet.hpp"
 
 namespace {
 
@@ -82,6 +86,7 @@ class Driver {
                                       options_.domain_mtu);
       return answer(made, lab_.domain_ns(words[3]));
     }
+    if (is("card", 7)) return card(*machine, words);
     if (is("route", 6)) return answer(machine->route(words[2], words[3], words[4], words[5]));
     if (is("statistics", 2)) return statistics(*machine);
     return fail(Errc::invalid, "no such command");
@@ -95,6 +100,25 @@ class Driver {
   Answer pair(std::uint32_t id, std::string const& label) {
     Status const opened = lab_.open_pair(id, label);
     return answer(opened, opened ? std::to_string(lab_.shown_keys.end()[-2].spi) : "");
+  }
+
+  static Answer card(netns::Machine& machine, Words const& words) {
+    auto const address = parse_ipv4(words[5]);
+    sockaddr_un path{};
+    path.sun_family = AF_UNIX;
+    if (!address || words[6].size() >= sizeof path.sun_path) {
+      return fail(Errc::invalid, "no address, or too long a path");
+    }
+    words[6].copy(path.sun_path, sizeof path.sun_path - 1);
+    UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&path), sizeof path) != 0 ||
+        ::listen(listener.get(), 1) != 0) {
+      return fail_errno(words[6]);
+    }
+    MacAddress mac{{2, 0}};
+    put_u32be(&mac.octets[2], address->bits);
+    return answer(machine.attach_socket(number(words[2]), words[3], words[4], words[5], mac,
+                                        gate::PortKind::vhost_user, std::move(listener)));
   }
 
   /// As many peers as asked for, which are all the other machine under another name.
