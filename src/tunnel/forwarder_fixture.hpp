@@ -48,6 +48,10 @@ struct TestGate {
         monitor([this](AuditRecord const& record) { trail.record(record, monitor.policy(), now); }),
         forwarder(monitor, trail, ports, associations, routes,
                   {[this](Endpoint const&, Underlay::Run const& run) {
+                     if (wire) {
+                       wire(run);
+                       return Underlay::Sent{true, 0};
+                     }
                      sent.push_back({to_bytes(run.bytes), run.segment_bytes, run.traffic_class});
                      return Underlay::Sent{true, 0};
                    },
@@ -78,7 +82,11 @@ struct TestGate {
   Vm attach(std::uint32_t id, std::string const& vm, std::string const& label_name, Ipv4 address) {
     int ends[2];
     SHAMON_ASSERT(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-    auto driver = make_datagram_port(UniqueFd(ends[0]), true);
+    return {attach(id, vm, label_name, address, make_datagram_port(UniqueFd(ends[0]), true)),
+            UniqueFd(ends[1])};
+  }
+  Port* attach(std::uint32_t id, std::string const& vm, std::string const& label_name, Ipv4 address,
+               std::unique_ptr<PortDriver> driver) {
     auto permit =
         monitor.authorize(PortAttach{VmName(vm), label(label_name), PortId(id), address}, {});
     SHAMON_ASSERT(permit.has_value());
@@ -87,7 +95,7 @@ struct TestGate {
     auto port =
         ports.attach(*std::move(permit), {LabelName(label_name), mac, 1500}, std::move(driver));
     SHAMON_ASSERT(port.has_value());
-    return {*port, UniqueFd(ends[1])};
+    return *port;
   }
 
   /// One end of a pair: `mine` seals, `its` opens.
@@ -155,7 +163,8 @@ struct TestGate {
   std::vector<gate::Audit> audits;
   std::vector<HostName> wanted;
   std::deque<Sent> sent;
-  bool serves = false;  ///< frames for services go to `asked`
+  std::function<void(Underlay::Run const&)> wire;  ///< takes what is sent, in place of `sent`
+  bool serves = false;                             ///< frames for services go to `asked`
   std::vector<std::pair<PortId, Bytes>> asked;
   AuditTrail trail;
   Monitor monitor;
