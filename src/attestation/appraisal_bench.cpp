@@ -7,7 +7,7 @@
 
 #include "attestation/appraisal.hpp"
 #include "attestation/soft_tpm.hpp"
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 
 namespace shamon {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "attestation/measured_log.hpp"
 #include "attestation/soft_tpm.hpp"
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
 #include "base/folder_fixture.hpp"

@@ -2,6 +2,7 @@
 
 #include "attestation/limits.hpp"
 #include "base/assert.hpp"
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/secret.hpp"
 #include "crypto/aes_cfb.hpp"

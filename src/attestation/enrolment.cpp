@@ -2,7 +2,7 @@
 
 #include "attestation/credential.hpp"
 #include "attestation/limits.hpp"
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/secret.hpp"
 
 namespace shamon {

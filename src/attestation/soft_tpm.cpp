@@ -4,6 +4,7 @@
 
 #include "attestation/credential.hpp"
 #include "attestation/limits.hpp"
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/secret.hpp"
 

@@ -11,9 +11,4 @@ Error Cursor::truncated(std::string_view what) const {
   return Error{Errc::truncated, "input ends inside " + std::string(what), offset()};
 }
 
-ByteWriter& ByteWriter::bytes(ByteView v) {
-  append(out_, v);
-  return *this;
-}
-
 }  // namespace shamon

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/byte_writer.hpp"
+
 namespace shamon {
 namespace {
 

@@ -7,7 +7,7 @@
 #include "attestation/appraisal.hpp"
 #include "attestation/tpm/swtpm_fixture.hpp"
 #include "attestation/vtpm_provision.hpp"
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/file.hpp"
 #include "guest/local_question.hpp"
 

@@ -1,6 +1,7 @@
 #include "guest/protocol.hpp"
 
 #include "base/assert.hpp"
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 
 namespace shamon::guest {

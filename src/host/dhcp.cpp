@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "tunnel/forwarder.hpp"
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/encoding.hpp"
 #include "host/dns.hpp"

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <vector>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "tunnel/packet.hpp"
 

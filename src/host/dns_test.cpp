@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/encoding.hpp"
 #include "base/ipv4_text.hpp"

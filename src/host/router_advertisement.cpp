@@ -1,5 +1,6 @@
 #include "host/router_advertisement.hpp"
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "tunnel/forwarder.hpp"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "tunnel/checksum.hpp"
 #include "tunnel/forwarder.hpp"

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/encoding.hpp"
 #include "policy/source.hpp"
 #include "tunnel/checksum.hpp"

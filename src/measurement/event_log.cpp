@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "measurement/limits.hpp"
 

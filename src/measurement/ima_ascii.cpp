@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/encoding.hpp"
 #include "measurement/ima_template.hpp"

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/encoding.hpp"
 #include "measurement/event_log.hpp"
 #include "measurement/limits.hpp"

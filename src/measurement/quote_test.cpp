@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "base/encoding.hpp"
 #include "measurement/limits.hpp"
 #include "measurement/testdata.hpp"

@@ -1,6 +1,7 @@
 // TPM2B_PUBLIC and TPMT_PUBLIC (TPM 2.0 Part 2 §12.2.4–5) of asymmetric keys.
 #include <fmt/format.h>
 
+#include "base/byte_writer.hpp"
 #include "measurement/limits.hpp"
 #include "measurement/quote.hpp"
 #include "measurement/tpm_ids.hpp"

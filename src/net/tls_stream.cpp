@@ -1,6 +1,7 @@
 #include "net/tls_stream.hpp"
 
 #include "base/assert.hpp"
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/ipv4_text.hpp"
 #include "net/channel.hpp"

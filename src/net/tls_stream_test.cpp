@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "net/channel.hpp"
 #include "net/socket.hpp"
 #include "net/test_peer.hpp"

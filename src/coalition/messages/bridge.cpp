@@ -1,6 +1,6 @@
 #include "coalition/messages/bridge.hpp"
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "coalition/codec_impl.hpp"
 #include "crypto/hash.hpp"
 

@@ -1,5 +1,6 @@
 #include "tunnel/vhost_user/message.hpp"
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 
 namespace shamon::vhost_user {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 
 namespace shamon::vhost_user {
 namespace {
