@@ -21,7 +21,7 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
-#include "base/cursor.hpp"
+#include "base/byte_writer.hpp"
 #include "bench_program.hpp"
 #include "tunnel/packet_fixture.hpp"
 #include "tunnel/vhost_user/driver_fixture.hpp"
@@ -66,9 +66,32 @@ bool wait_readable(int fd, int ms) {
   return ::poll(&entry, 1, ms) == 1;
 }
 
+/// What a TCP window is to a stream: frames under way, which neither a TAP nor a ring then drops.
+constexpr std::uint64_t kWindow = 64;
+
 struct Count {
-  std::atomic<std::uint64_t> sent = 0, received = 0;
+  std::atomic<std::uint64_t> received_bytes = 0;
+  std::atomic<std::uint64_t> received = 0;
   std::atomic<bool> ended = false;
+
+  void arrived(std::size_t bytes) {
+    received_bytes += bytes;
+    ++received;
+    received.notify_one();
+  }
+  /// Waits until the frame `number` may leave.
+  void wait_for_window(std::uint64_t number) {
+    std::uint64_t seen = received;
+    while (number >= seen + kWindow && !ended) {
+      received.wait(seen);
+      seen = received;
+    }
+  }
+  void end() {
+    ended = true;
+    ++received;  // so that a sender that waits sees a change
+    received.notify_all();
+  }
 };
 
 // --- TAPs --------------------------------------------------------------------------------------
@@ -93,8 +116,9 @@ std::vector<Bytes> buffers() {
 void send_to_tap(int tap, Count& count) {
   Bytes const frame = super_frame();
   std::vector<Bytes> memory(kBuffers, frame);
-  for (std::size_t i = 0; !count.ended; i = (i + 1) % kBuffers) {
-    if (::write(tap, memory[i].data(), frame.size()) > 0) ++count.sent;
+  for (std::uint64_t number = 0; !count.ended; ++number) {
+    count.wait_for_window(number);
+    must(::write(tap, memory[number % kBuffers].data(), frame.size()) > 0, "write to a TAP");
   }
 }
 
@@ -102,9 +126,9 @@ void receive_from_tap(int tap, Count& count) {
   std::vector<Bytes> memory = buffers();
   for (std::size_t i = 0; !count.ended; i = (i + 1) % kBuffers) {
     ssize_t const got = ::read(tap, memory[i].data(), kBufferBytes);
-    if (got > 0) {
-      count.received += static_cast<std::uint64_t>(got);
-    } else {
+    if (got > static_cast<ssize_t>(kPayloadBytes)) {
+      count.arrived(static_cast<std::size_t>(got));
+    } else if (got < 0) {
       (void)wait_readable(tap, 100);
     }
   }
@@ -248,13 +272,14 @@ void send_from_card(Card& card, Count& count) {
   Bytes const frame = super_frame();
   for (std::uint16_t i = 0; i < kBuffers; ++i) {
     std::copy(frame.begin(), frame.end(), card.buffer(i));
-    card.offer(i, frame.size());
   }
-  card.kick();
-  while (!count.ended) {
-    auto const free = card.collect();
-    if (!free) continue;
-    ++count.sent;
+  for (std::uint64_t number = 0; !count.ended; ++number) {
+    count.wait_for_window(number);
+    std::optional<std::pair<std::uint16_t, std::uint32_t>> free{
+        {static_cast<std::uint16_t>(number), 0}};
+    if (number >= kBuffers) free = card.collect();
+    must(free.has_value() || count.ended, "a buffer from the gate");
+    if (!free) return;
     card.offer(free->first, frame.size());
     card.kick();
   }
@@ -265,7 +290,7 @@ void receive_on_card(Card& card, Count& count) {
   while (!count.ended) {
     auto const got = card.collect();
     if (!got) continue;
-    count.received += got->second;
+    count.arrived(got->second);
     card.offer(got->first, kBufferBytes);
   }
 }
@@ -273,12 +298,10 @@ void receive_on_card(Card& card, Count& count) {
 // --- the run -----------------------------------------------------------------------------------
 
 void report(Count& count, double seconds, double before) {
-  std::uint64_t const received = count.received;
-  std::uint64_t const sent = count.sent;
-  double const gbit = 8e-9 * static_cast<double>(received);
-  std::printf("{\"gbit_per_s\":%.3f,\"sent\":%llu,\"received_bytes\":%llu,\"own_cpu_s\":%.3f}\n",
-              gbit / seconds, static_cast<unsigned long long>(sent),
-              static_cast<unsigned long long>(received), cpu_seconds() - before);
+  std::uint64_t const bytes = count.received_bytes;
+  std::printf("{\"gbit_per_s\":%.3f,\"received_bytes\":%llu,\"own_cpu_s\":%.3f}\n",
+              8e-9 * static_cast<double>(bytes) / seconds, static_cast<unsigned long long>(bytes),
+              cpu_seconds() - before);
 }
 
 template <class Send, class Receive>
@@ -289,7 +312,7 @@ void run(double seconds, Send&& send, Receive&& receive) {
   std::thread receiver([&] { receive(count); });
   std::thread sender([&] { send(count); });
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  count.ended = true;
+  count.end();
   sender.join();
   receiver.join();
   report(count, seconds_since(start), before);

@@ -35,7 +35,7 @@ void Forwarder::from_port(Port& port, PortDriver::Frame frame, Instant now) {
   if (!ethernet) return drop(port.counters.dropped_malformed);
   if (ethernet->source != port.mac) return refuse_spoof(port, nullptr, now);
   if (ethernet->type == kEtherTypeArp) return answer_arp(port, ethernet->payload, now);
-  auto const packet = parse_ip_packet(ethernet->payload);
+  auto const packet = parse_ip_packet(ethernet->payload, frame.rest);
   if (!packet && packet.error().fault == PacketFault::link_scope) {
     if (asks_link_services(ethernet->payload) && outside_.serve(port, frame.bytes, now)) return;
     return answer_neighbour(port, ethernet->payload);
@@ -157,11 +157,13 @@ bool Forwarder::fits_mtu(Outgoing& out, std::uint16_t mtu) {
 
 void Forwarder::pass_to_port(Permit<FlowOut> const& permit, Outgoing& out, Port& to) {
   SHAMON_ASSERT(permit.operation().from == out.port.id);
-  out.port.counters.passed_in(out.count, out.packet.bytes.size(), out.now);
+  out.port.counters.passed_in(out.count, out.packet.total_bytes(), out.now);
   if (to.driver->offloads()) {
-    std::array<iovec, 3> parts{iovec{}, iovec{},
-                               iovec{out.packet.bytes.data(), out.packet.bytes.size()}};
-    return deliver(to, out.packet, out.offload, parts, out.count, out.now);
+    std::array<iovec, 3 + kRestPiecesMax> parts;
+    parts[2] = {out.packet.bytes.data(), out.packet.bytes.size()};
+    std::copy(out.packet.rest.begin(), out.packet.rest.end(), &parts[3]);
+    return deliver(to, out.packet, out.offload, std::span(parts).first(3 + out.packet.rest.size()),
+                   out.count, out.now);
   }
   Segmenter const segmenter(out.packet, out.offload);
   for (std::size_t i = 0; i < segmenter.count(); ++i) {
@@ -184,7 +186,7 @@ void Forwarder::pass_to_association(Permit<FlowOut> const& permit, Outgoing& out
     segmenter.write(passed, 1, room);
   }
   out.port.counters.dropped_no_association += out.count - passed;
-  if (passed != 0) out.port.counters.passed_in(passed, out.packet.bytes.size(), out.now);
+  if (passed != 0) out.port.counters.passed_in(passed, out.packet.total_bytes(), out.now);
 }
 
 // --- from the underlay -------------------------------------------------------------------------

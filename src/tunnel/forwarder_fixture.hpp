@@ -142,8 +142,8 @@ struct TestGate {
     for (Sent& run : other.sent) {
       forwarder.from_underlay({run.bytes, run.segment_bytes, run.traffic_class}, now);
     }
+    forwarder.end_of_turn(now);  // what was coalesced points into the runs
     other.sent.clear();
-    forwarder.end_of_turn(now);
   }
 
   std::size_t count_audits(Hook hook, Verdict verdict) const {

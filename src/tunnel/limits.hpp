@@ -23,8 +23,10 @@ inline constexpr std::size_t kIpv6HeaderBytes = 40;
 inline constexpr std::size_t kPacketBytesMax = 65535;  ///< IPv4 total length is 16 bits
 inline constexpr std::size_t kFrameBytesMax = kPacketBytesMax + kEthernetHeaderBytes;
 inline constexpr std::size_t kVnetHeaderBytes = 10;  ///< struct virtio_net_hdr, the tun default
-inline constexpr std::uint16_t kMtuMin = 576;        ///< RFC 791: every host accepts this much
-inline constexpr std::uint16_t kMtuMax = 9216;       ///< larger than any Ethernet underlay
+/// Of a frame's payload that is left where its sender has it; a writev may have 1024 in all.
+inline constexpr std::size_t kRestPiecesMax = 64;
+inline constexpr std::uint16_t kMtuMin = 576;   ///< RFC 791: every host accepts this much
+inline constexpr std::uint16_t kMtuMax = 9216;  ///< larger than any Ethernet underlay
 
 // ESP (RFC 4303, RFC 4106, RFC 3948).
 inline constexpr std::size_t kReplayWindowPackets = 4096;  ///< a multiple of 64; batches reorder

@@ -90,7 +90,7 @@ Segmenter::Segmenter(IpPacket const& packet, Offload const& offload) noexcept
     : packet_(packet),
       offload_(offload),
       headers_bytes_(packet.headers_bytes()),
-      payload_bytes_(packet.bytes.size() - headers_bytes_),
+      payload_bytes_(packet.total_bytes() - headers_bytes_),
       segment_bytes_(payload_bytes_),
       count_(1) {
   if (offload.segmentation == Segmentation::none || payload_bytes_ <= offload.segment_bytes) return;
@@ -126,10 +126,8 @@ void Segmenter::patch_transport(std::size_t index, std::span<std::uint8_t> out) 
 
 void Segmenter::write(std::size_t index, std::uint8_t hops,
                       std::span<std::uint8_t> out) const noexcept {
-  std::size_t const payload_bytes = out.size() - headers_bytes_;
   std::memcpy(out.data(), packet_.bytes.data(), headers_bytes_);
-  std::memcpy(out.data() + headers_bytes_,
-              packet_.bytes.data() + headers_bytes_ + index * segment_bytes_, payload_bytes);
+  copy_packet(packet_, headers_bytes_ + index * segment_bytes_, out.subspan(headers_bytes_));
   if (packet_.is_ipv6()) {
     out[7] = static_cast<std::uint8_t>(out[7] - hops);
   } else {

@@ -107,6 +107,36 @@ TEST(Offload, a_super_packet_becomes_whole_packets_whose_payload_is_the_same) {
   }
 }
 
+TEST(Offload, a_rest_that_is_elsewhere_makes_the_same_packets) {
+  for (bool const ipv6 : {false, true}) {
+    Bytes bytes = make_packet({.payload_bytes = 10'000, .ipv6 = ipv6});
+    auto const whole = parse_ip_packet(bytes);
+    ASSERT_TRUE(whole.has_value());
+    Offload const offload{Segmentation::tcp, 1400, true};
+    Segmenter const expected(*whole, offload);
+    for (std::size_t const head : {whole->headers_bytes(), std::size_t{126}, std::size_t{5000}}) {
+      // Pieces of all sizes, an empty one among them.
+      std::vector<iovec> rest;
+      std::size_t at = head;
+      for (std::size_t size = 0; at < bytes.size(); size = size * 3 + 1) {
+        rest.push_back({&bytes[at], std::min(size, bytes.size() - at)});
+        at += rest.back().iov_len;
+      }
+      auto const packet = parse_ip_packet(std::span(bytes).first(head), rest);
+      ASSERT_TRUE(packet.has_value()) << head;
+      EXPECT_EQ(packet->total_bytes(), bytes.size());
+      Segmenter const segmenter(*packet, offload);
+      ASSERT_EQ(segmenter.count(), expected.count());
+      for (std::size_t i = 0; i < expected.count(); ++i) {
+        Bytes one(expected.bytes(i)), other(segmenter.bytes(i));
+        expected.write(i, 1, one);
+        segmenter.write(i, 1, other);
+        EXPECT_EQ(one, other) << head << ", " << i;
+      }
+    }
+  }
+}
+
 TEST(Offload, a_plain_packet_keeps_its_checksum_even_a_wrong_one) {
   Bytes bytes = make_packet({});
   bytes[36] ^= 0x55;

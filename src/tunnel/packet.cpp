@@ -98,7 +98,12 @@ namespace {
 
 constexpr std::uint8_t kFragmentHeader = 44;  // RFC 8200 §4.5
 
-Parsed<IpPacket> parse_ipv4(std::span<std::uint8_t> bytes) noexcept {
+/// True if a packet of `total` bytes can stand in so many, of which the last `rest` are elsewhere.
+bool stands_in(std::size_t total, std::size_t bytes, std::size_t rest) noexcept {
+  return rest == 0 ? total <= bytes : total == bytes + rest && total <= kPacketBytesMax;
+}
+
+Parsed<IpPacket> parse_ipv4(std::span<std::uint8_t> bytes, std::size_t rest) noexcept {
   Cursor in(bytes);
   IpPacket packet;
   std::uint8_t const version = in.u8();
@@ -113,7 +118,7 @@ Parsed<IpPacket> parse_ipv4(std::span<std::uint8_t> bytes) noexcept {
   packet.destination = {in.u32be()};
   if (!in.ok()) return packet_fault(PacketFault::truncated, bytes.size());
   if (version != 0x45) return packet_fault(PacketFault::bad_header_bytes, 0);
-  if (total_bytes < kIpv4HeaderBytes || total_bytes > bytes.size()) {
+  if (total_bytes < kIpv4HeaderBytes || !stands_in(total_bytes, bytes.size(), rest)) {
     return packet_fault(PacketFault::bad_total_bytes, 2);
   }
   if (checksum_fold(checksum_add(0, bytes.first(kIpv4HeaderBytes))) != 0xffff) {
@@ -122,7 +127,7 @@ Parsed<IpPacket> parse_ipv4(std::span<std::uint8_t> bytes) noexcept {
   // More-fragments or an offset; DF (0x4000) and the reserved bit are no fragment.
   if ((fragment & 0x3fff) != 0) return packet_fault(PacketFault::fragment, 6);
   packet.ip_header_bytes = kIpv4HeaderBytes;
-  packet.bytes = bytes.first(total_bytes);
+  packet.bytes = bytes.first(std::min<std::size_t>(total_bytes, bytes.size()));
   return packet;
 }
 
@@ -133,7 +138,7 @@ bool has_link_scope(std::uint8_t const* address) noexcept {
          (first == 0 && get_u32be(address + 4) == 0);
 }
 
-Parsed<IpPacket> parse_ipv6(std::span<std::uint8_t> bytes) noexcept {
+Parsed<IpPacket> parse_ipv6(std::span<std::uint8_t> bytes, std::size_t rest) noexcept {
   Cursor in(bytes);
   IpPacket packet;
   packet.traffic_class = static_cast<std::uint8_t>(in.u32be() >> 20);
@@ -142,7 +147,7 @@ Parsed<IpPacket> parse_ipv6(std::span<std::uint8_t> bytes) noexcept {
   packet.hops = in.u8();
   ByteView const source = in.take(16), destination = in.take(16);
   if (!in.ok()) return packet_fault(PacketFault::truncated, bytes.size());
-  if (total_bytes > bytes.size() || total_bytes > kPacketBytesMax) {
+  if (total_bytes > kPacketBytesMax || !stands_in(total_bytes, bytes.size(), rest)) {
     return packet_fault(PacketFault::bad_total_bytes, 4);
   }
   if (has_link_scope(source.data()) || has_link_scope(destination.data())) {
@@ -162,21 +167,43 @@ Parsed<IpPacket> parse_ipv6(std::span<std::uint8_t> bytes) noexcept {
   packet.source = vm_of_ipv6(source.data());
   packet.destination = vm_of_ipv6(destination.data());
   packet.ip_header_bytes = kIpv6HeaderBytes;
-  packet.bytes = bytes.first(total_bytes);
+  packet.bytes = bytes.first(std::min<std::size_t>(total_bytes, bytes.size()));
   return packet;
 }
 
 }  // namespace
 
-Parsed<IpPacket> parse_ip_packet(std::span<std::uint8_t> bytes) noexcept {
+Parsed<IpPacket> parse_ip_packet(std::span<std::uint8_t> bytes,
+                                 std::span<iovec const> rest) noexcept {
   if (bytes.empty()) return packet_fault(PacketFault::truncated, 0);
   int const version = bytes[0] >> 4;
   if (version != 4 && version != 6) return packet_fault(PacketFault::not_ip, 0);
-  auto packet = version == 4 ? parse_ipv4(bytes) : parse_ipv6(bytes);
+  std::size_t rest_bytes = 0;
+  for (iovec const& piece : rest) rest_bytes += piece.iov_len;
+  auto packet = version == 4 ? parse_ipv4(bytes, rest_bytes) : parse_ipv6(bytes, rest_bytes);
   if (packet && !parse_transport(*packet)) {
     return packet_fault(PacketFault::bad_transport, packet->ip_header_bytes);
   }
+  if (packet) {
+    packet->rest = rest;
+    packet->rest_bytes = rest_bytes;
+  }
   return packet;
+}
+
+void copy_packet(IpPacket const& packet, std::size_t offset, std::span<std::uint8_t> out) noexcept {
+  auto take = [&](std::uint8_t const* from, std::size_t bytes) {
+    std::size_t const skipped = std::min(offset, bytes);
+    std::size_t const taken = std::min(bytes - skipped, out.size());
+    if (taken != 0) std::memcpy(out.data(), from + skipped, taken);
+    offset -= skipped;
+    out = out.subspan(taken);
+  };
+  take(packet.bytes.data(), packet.bytes.size());
+  for (iovec const& piece : packet.rest) {
+    if (out.empty()) return;
+    take(static_cast<std::uint8_t const*>(piece.iov_base), piece.iov_len);
+  }
 }
 
 Parsed<NeighbourSolicitation> parse_neighbour_solicitation(ByteView packet) noexcept {

@@ -6,6 +6,8 @@
 #include <span>
 #include <tl/expected.hpp>
 
+#include <sys/uio.h>
+
 #include "base/bytes.hpp"
 #include "base/ipv4.hpp"
 #include "policy/decide.hpp"
@@ -90,7 +92,9 @@ inline constexpr std::uint8_t kEcnMask = 3;
 
 /// One IP packet without options, extension headers or fragments, its transport header checked.
 struct IpPacket {
-  std::span<std::uint8_t> bytes;             ///< from the IP header, exactly its total length
+  std::span<std::uint8_t> bytes;  ///< from the IP header, exactly its total length
+  std::span<iovec const> rest{};  ///< or less by these (PortDriver::Frame::rest)
+  std::size_t rest_bytes = 0;
   std::uint16_t ip_header_bytes = 0;         ///< IPv4 20, IPv6 40
   std::uint16_t transport_header_bytes = 0;  ///< TCP 20..60, UDP, ICMP and ICMPv6 8, others 0
   std::uint8_t protocol = 0;                 ///< IPv6: the next header
@@ -104,6 +108,7 @@ struct IpPacket {
 
   bool is_ipv6() const noexcept { return ip_header_bytes == kIpv6HeaderBytes; }
   std::uint16_t ether_type() const noexcept { return is_ipv6() ? kEtherTypeIpv6 : kEtherTypeIpv4; }
+  std::size_t total_bytes() const noexcept { return bytes.size() + rest_bytes; }
   std::size_t headers_bytes() const noexcept { return ip_header_bytes + transport_header_bytes; }
   std::span<std::uint8_t> transport() const noexcept { return bytes.subspan(ip_header_bytes); }
   /// Policy knows one ICMP.
@@ -116,8 +121,11 @@ struct IpPacket {
     return protocol == kProtocolTcp && (tcp_flags & 0x12) == 0x02;
   }
 };
-/// Bytes behind the total length (Ethernet padding) are cut off.
-Parsed<IpPacket> parse_ip_packet(std::span<std::uint8_t> bytes) noexcept;
+/// Bytes behind the total length (Ethernet padding) are cut off; with a rest there may be none.
+Parsed<IpPacket> parse_ip_packet(std::span<std::uint8_t> bytes,
+                                 std::span<iovec const> rest = {}) noexcept;
+/// Copies out.size() bytes of the packet from `offset` on, which it must have.
+void copy_packet(IpPacket const& packet, std::size_t offset, std::span<std::uint8_t> out) noexcept;
 
 /// A neighbour solicitation (RFC 4861 §4.3) for an address the VM asks its link about.
 struct NeighbourSolicitation {

@@ -6,6 +6,26 @@
 
 using namespace shamon;
 
+namespace {
+
+/// Where the payload is must make no difference, if the frame has no padding.
+void expect_same_with_rest(std::span<std::uint8_t> bytes, Offload const& offload, std::size_t index,
+                           std::vector<std::uint8_t> const& expected) {
+  auto const whole = parse_ip_packet(bytes);
+  std::size_t const head = whole->headers_bytes();
+  if (whole->protocol != kProtocolTcp || head == bytes.size()) return;
+  std::array<iovec, 2> const rest{iovec{&bytes[head], 1},
+                                  iovec{bytes.data() + head + 1, bytes.size() - head - 1}};
+  auto const packet = parse_ip_packet(bytes.first(head), rest);
+  SHAMON_ASSERT(packet.has_value() == (whole->total_bytes() == bytes.size()));
+  if (!packet) return;
+  std::vector<std::uint8_t> out(expected.size());
+  Segmenter(*packet, offload).write(index, 0, out);
+  SHAMON_ASSERT(out == expected);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   std::vector<std::uint8_t> input(data, data + size);
   if (input.size() < kVnetHeaderBytes) return 0;
@@ -36,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     segmenter.write(i, 0, parts[i]);
     auto const part = parse_ip_packet(parts[i]);
     SHAMON_ASSERT(part.has_value());
+    expect_same_with_rest(ethernet->payload, *offload, i, parts[i]);
     if (coalescer.append(*part)) continue;
     if (!coalescer.empty()) (void)coalescer.take();
     coalescer.begin(*part);

@@ -28,6 +28,9 @@ class PortDriver {
   struct Frame {
     ByteView vnet_header;  ///< empty if the driver has none
     std::span<std::uint8_t> bytes;
+    /// Payload of a super-packet behind `bytes`, in memory that its sender may still change: what
+    /// decides anything is in `bytes`, and this is only copied. At most kRestPiecesMax.
+    std::span<iovec const> rest{};
   };
 
   virtual ~PortDriver() = default;

@@ -68,14 +68,16 @@ class Driver {
     std::uint32_t bytes;
   };
 
-  Driver(SharedMemory& memory, bool packed, std::uint16_t size, bool writable)
-      : memory_(memory), packed_(packed), size_(size), writable_(writable) {
+  /// `guest`: where the guest sees the memory.
+  Driver(SharedMemory& memory, bool packed, std::uint16_t size, bool writable,
+         std::uint64_t guest = kGuestBase)
+      : memory_(memory), packed_(packed), size_(size), writable_(writable), guest_(guest) {
     for (std::uint16_t i = 0; i < size; ++i) free_.push_back(i);
   }
   RingAddresses addresses(std::uint32_t queue) const {
     return {queue, kUserBase + kDescriptors, kUserBase + kDevice, kUserBase + kDriver};
   }
-  std::uint64_t buffer(std::uint16_t id) const { return kGuestBase + kBuffers + id * kBufferBytes; }
+  std::uint64_t buffer(std::uint16_t id) const { return guest_ + kBuffers + id * kBufferBytes; }
   std::uint8_t* bytes(std::uint16_t id) { return memory_.data + kBuffers + id * kBufferBytes; }
   std::uint16_t next_free() const { return free_.front(); }
 
@@ -130,7 +132,7 @@ class Driver {
         put(table + 16 * i, parts[i], flags(i + 1 < parts.size()),
             static_cast<std::uint16_t>(i + 1));
       }
-      put(16u * ids[0], {kGuestBase + table, static_cast<std::uint32_t>(16 * parts.size())}, 4, 0);
+      put(16u * ids[0], {guest_ + table, static_cast<std::uint32_t>(16 * parts.size())}, 4, 0);
     } else {
       for (std::size_t i = 0; i < slots; ++i) {
         bool const more = i + 1 < slots;
@@ -149,7 +151,7 @@ class Driver {
     if (indirect) {
       std::size_t const table = kTables + id * 256u;
       for (std::size_t i = 0; i < parts.size(); ++i) put(table + 16 * i, parts[i], 0, flags(false));
-      slots = {{kGuestBase + table, static_cast<std::uint32_t>(16 * parts.size())}};
+      slots = {{guest_ + table, static_cast<std::uint32_t>(16 * parts.size())}};
     }
     chains_[id].assign(slots.size(), id);
     // The first one last: it makes the others visible.
@@ -203,6 +205,7 @@ class Driver {
   bool packed_;
   std::uint16_t size_;
   bool writable_;
+  std::uint64_t guest_;
   std::deque<std::uint16_t> free_;
   std::map<std::uint16_t, std::vector<std::uint16_t>> chains_;
   std::uint16_t available_ = 0, used_ = 0;  // split

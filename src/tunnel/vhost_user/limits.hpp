@@ -22,5 +22,7 @@ inline constexpr std::size_t kPayloadBytesMax = 8 + kRegionsMax * 32;
 /// struct virtio_net_hdr_v1, Virtual I/O Device 1.2 §5.1.6: ten bytes, then num_buffers.
 inline constexpr std::size_t kNetHeaderBytes = 12;
 inline constexpr std::uint64_t kLogPageBytes = 4096;  ///< one bit of the dirty log, on any machine
+/// What is always copied out of a guest: every header of a frame (Ethernet, IPv6, TCP).
+inline constexpr std::size_t kHeadersBytesMax = kNetHeaderBytes + 14 + 40 + 60;
 
 }  // namespace shamon::vhost_user

@@ -5,11 +5,19 @@
 
 #include <unistd.h>
 
+#include "tunnel/limits.hpp"
 #include "tunnel/vhost_user/features.hpp"
 
 namespace shamon::vhost_user {
 
 namespace {
+
+/// Of struct virtio_net_hdr in front of a frame (Virtual I/O Device 1.2 §5.1.6).
+bool is_tcp_super_packet(std::span<std::uint8_t const> frame) noexcept {
+  constexpr std::uint8_t kTcpIpv4 = 1, kTcpIpv6 = 4, kEcn = 0x80;
+  std::uint8_t const type = frame[1] & static_cast<std::uint8_t>(~kEcn);
+  return type == kTcpIpv4 || type == kTcpIpv6;
+}
 
 /// The descriptor was made non-blocking when it came. A front end that shares it can undo that and
 /// fill the counter, and so hold a thread of the gate; it would have to be taken over by its guest
@@ -25,6 +33,7 @@ void signal(UniqueFd const& event) noexcept {
 
 Queue::Queue(Direction direction) : direction_(direction) {
   pieces_.reserve(kPiecesMax);
+  rest_.reserve(kPiecesMax);
   chains_.reserve(kChainsMax);
 }
 
@@ -162,9 +171,42 @@ bool Queue::usable() noexcept {
 
 // --- frames ------------------------------------------------------------------------------------
 
-Checked<std::optional<std::size_t>> Queue::read(std::span<std::uint8_t> buffer) noexcept {
+/// The runs of the frame in `pieces_` from `offset` on.
+template <class Use>
+void Queue::for_each_run(std::size_t offset, Use const& use) const {
+  for (Area const& piece : pieces_) {
+    std::size_t const skipped = std::min(offset, piece.size);
+    offset -= skipped;
+    if (piece.size != skipped) use(piece.bytes + skipped, piece.size - skipped);
+  }
+}
+
+Queue::Taken Queue::take_frame(std::span<std::uint8_t> buffer) {
+  std::size_t copied = 0, room = std::min(buffer.size(), kHeadersBytesMax), whole = 0;
+  auto const copy = [&](std::uint8_t const* from, std::size_t bytes) {
+    bytes = std::min(bytes, room - copied);
+    std::memcpy(buffer.data() + copied, from, bytes);
+    copied += bytes;
+  };
+  for (Area const& piece : pieces_) whole += piece.size;
+  for_each_run(0, copy);
+  rest_.clear();
+  bool const lend = whole > room && whole <= buffer.size() && is_tcp_super_packet(buffer);
+  if (lend) {
+    for_each_run(room, [&](std::uint8_t* from, std::size_t bytes) {
+      rest_.push_back({from, bytes});
+    });
+    if (rest_.size() <= kRestPiecesMax) return {copied, rest_};
+  }
+  room = buffer.size();
+  for_each_run(copied, copy);
+  return {copied, {}};
+}
+
+Checked<std::optional<Queue::Taken>> Queue::read(std::span<std::uint8_t> buffer) noexcept {
   std::lock_guard const lock(mutex_);
-  std::optional<std::size_t> none;
+  std::optional<Taken> none;
+  lent_.reset();
   // A queue that is not enabled throws away what the guest sends: a ring's length at most.
   for (std::size_t tries = 0; ring_ && tries <= size_; ++tries) {
     pieces_.clear();
@@ -178,16 +220,13 @@ Checked<std::optional<std::size_t>> Queue::read(std::span<std::uint8_t> buffer) 
       continue;
     }
     if (std::exchange(kicks_wanted_, false)) ring_->want_kicks(false);
-    std::size_t copied = 0;
-    for (Area const& piece : pieces_) {
-      std::size_t const bytes = std::min(piece.size, buffer.size() - copied);
-      std::memcpy(buffer.data() + copied, piece.bytes, bytes);
-      copied += bytes;
-    }
+    Taken const taken = take_frame(buffer);
+    if (!taken.rest.empty()) lent_ = ring_->wiring().memory;
+    // Not yet published, so a guest that keeps to the rules leaves the payload as it is.
     ring_->give_back(**chain, 0);
     unfinished_.store(true, std::memory_order_relaxed);
-    if (copied < kNetHeaderBytes) return broken(Checked<void>(stop_with(Fault::short_frame)));
-    if (enabled_) return std::optional<std::size_t>(copied);
+    if (taken.bytes < kNetHeaderBytes) return broken(Checked<void>(stop_with(Fault::short_frame)));
+    if (enabled_) return std::optional<Taken>(taken);
   }
   return none;
 }
@@ -220,7 +259,8 @@ void Queue::scatter(std::span<iovec const> parts) noexcept {
         filled = 0;
       }
       std::size_t const bytes = std::min(left, piece->size - filled);
-      std::memcpy(piece->bytes + filled, from, bytes);
+      // A VM may have two ports, and name the same memory at both.
+      std::memmove(piece->bytes + filled, from, bytes);
       filled += bytes;
       from += bytes;
       left -= bytes;
@@ -266,6 +306,7 @@ void Queue::finish() noexcept {
 }
 
 void Queue::finish_locked() noexcept {
+  lent_.reset();
   if (!ring_) return;
   given_back_ = 0;
   ring_->publish();

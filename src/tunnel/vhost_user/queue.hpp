@@ -42,8 +42,13 @@ class Queue {
   /// The descriptor that tells of new chains; -1 while the ring does not run.
   int kick() const noexcept { return kick_.get(); }
 
-  /// Copies the next frame of the guest, header first, as much as fits; its bytes, or nothing.
-  Checked<std::optional<std::size_t>> read(std::span<std::uint8_t> buffer) noexcept;
+  struct Taken {
+    std::size_t bytes = 0;          ///< in the buffer
+    std::span<iovec const> rest{};  ///< behind them, still in the guest's memory
+  };
+  /// Copies the next frame of the guest, header first, as much as fits, or nothing. Of a TCP
+  /// super-packet only the headers; its payload may be read until the next read() or finish().
+  Checked<std::optional<Taken>> read(std::span<std::uint8_t> buffer) noexcept;
   /// Writes a frame into the guest's buffers. `parts[0]` is the header, whose num_buffers is set
   /// here. False: no room, nothing was written.
   Checked<bool> write(std::span<iovec const> parts) noexcept;
@@ -54,6 +59,9 @@ class Queue {
 
  private:
   Checked<Wiring> wire(Agreement const& agreement) const noexcept;
+  Taken take_frame(std::span<std::uint8_t> buffer);
+  template <class Use>
+  void for_each_run(std::size_t offset, Use const& use) const;
   Checked<bool> take_room(std::size_t bytes) noexcept;
   void scatter(std::span<iovec const> parts) noexcept;
   void finish_locked() noexcept;
@@ -75,6 +83,8 @@ class Queue {
   // Of one frame; kept for their memory.
   std::vector<Area> pieces_;
   std::vector<Chain> chains_;
+  std::vector<iovec> rest_;
+  std::shared_ptr<GuestMemory const> lent_;  ///< what `rest_` points into
 };
 
 }  // namespace shamon::vhost_user

@@ -57,7 +57,7 @@ class VhostUserPort final : public PortDriver {
     }
     // num_buffers says nothing on the way out of a guest (§5.1.6.2).
     return Frame{buffer.first(kVnetHeaderBytes),
-                 buffer.subspan(kNetHeaderBytes, **got - kNetHeaderBytes)};
+                 buffer.subspan(kNetHeaderBytes, (*got)->bytes - kNetHeaderBytes), (*got)->rest};
   }
 
   Outcome send(VnetHeader const& vnet_header, std::span<iovec> parts) noexcept override {

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
 #include "base/folder_fixture.hpp"
 #include "tunnel/packet_fixture.hpp"
@@ -107,7 +108,7 @@ class VhostUserPortTest : public FolderTest {
     bool const packed = (features & kRingPacked) != 0;
     for (SharedMemory& memory : memory_) std::memset(memory.data, 0, memory.size);
     to_guest_.emplace(memory_[0], packed, kSize, true);
-    from_guest_.emplace(memory_[1], packed, kSize, false);
+    from_guest_.emplace(memory_[1], packed, kSize, false, test::kGuestBase + memory_[0].size);
     send(Request::set_owner, {});
     send(Request::set_protocol_features, number(kOfferedProtocol));
     send(Request::set_features, number(features));
@@ -151,14 +152,31 @@ class VhostUserPortTest : public FolderTest {
     std::uint64_t const one = 1;
     ASSERT_EQ(::write(kick_[queue].get(), &one, sizeof one), 8);
   }
-  /// The guest sends; buffers of queue 1 lie behind those of queue 0.
+  /// The guest sends.
   void guest_sends(Bytes const& frame) {
     std::uint16_t const id = from_guest_->next_free();
     std::memset(from_guest_->bytes(id), 0, kNetHeaderBytes);
     std::memcpy(from_guest_->bytes(id) + kNetHeaderBytes, frame.data(), frame.size());
-    std::uint64_t const at = from_guest_->buffer(id) + memory_[0].size;
+    std::uint64_t const at = from_guest_->buffer(id);
     from_guest_->offer(
         {{at, kNetHeaderBytes}, {at + kNetHeaderBytes, static_cast<std::uint32_t>(frame.size())}});
+  }
+  /// The same in one indirect chain of such pieces; where the header lies.
+  std::uint8_t* guest_sends_in_pieces(VnetHeader const& vnet, Bytes const& frame,
+                                      std::size_t piece_bytes) {
+    std::uint16_t const id = from_guest_->next_free();
+    std::uint8_t* const memory = from_guest_->bytes(id);
+    std::memset(memory, 0, kNetHeaderBytes);
+    std::copy(vnet.begin(), vnet.end(), memory);
+    std::copy(frame.begin(), frame.end(), memory + kNetHeaderBytes);
+    std::vector<Driver::Part> parts;
+    std::size_t const whole = kNetHeaderBytes + frame.size();
+    for (std::size_t at = 0; at < whole; at += piece_bytes) {
+      parts.push_back({from_guest_->buffer(id) + at,
+                       static_cast<std::uint32_t>(std::min(piece_bytes, whole - at))});
+    }
+    from_guest_->offer(parts, true);
+    return memory;
   }
   void guest_offers(std::uint32_t bytes) {
     to_guest_->offer({{to_guest_->buffer(to_guest_->next_free()), bytes}});
@@ -181,6 +199,17 @@ class VhostUserPortTest : public FolderTest {
   std::optional<Driver> to_guest_, from_guest_;
   std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(kPortBufferBytes);
 };
+
+/// Its header and its frame: 3,000 bytes of TCP payload.
+std::pair<VnetHeader, Bytes> super_packet() {
+  Bytes const packet = shamon::test::make_packet({.protocol = kProtocolTcp, .payload_bytes = 3000});
+  auto const header = make_ethernet_header(MacAddress{{2, 0, 0, 0, 0, 1}},
+                                           MacAddress{{2, 0, 0, 0, 0, 2}}, kEtherTypeIpv4);
+  Bytes frame(header.begin(), header.end());
+  append(frame, packet);
+  auto const parsed = parse_ip_packet(std::span(frame).subspan(kEthernetHeaderBytes));
+  return {make_vnet_header({Segmentation::tcp, 1400, true}, *parsed), frame};
+}
 
 TEST_F(VhostUserPortTest, answers_what_a_front_end_asks) {
   send(Request::get_features, {});
@@ -272,15 +301,39 @@ TEST_F(VhostUserPortTest, a_frame_takes_as_many_buffers_as_were_agreed) {
   EXPECT_EQ(to_guest_->collect()->bytes, 912u);
 }
 
+TEST_F(VhostUserPortTest, the_payload_of_a_super_packet_stays_in_the_guests_memory) {
+  start(kOffloads | kRingIndirect);
+  auto const [vnet, frame] = super_packet();
+  std::size_t const head = kHeadersBytesMax - kNetHeaderBytes;
+  for (std::size_t const piece_bytes : {4000u, 700u, 40u}) {
+    std::uint8_t* const memory = guest_sends_in_pieces(vnet, frame, piece_bytes);
+    auto const got = port_->receive(buffer_);
+    ASSERT_TRUE(got.has_value()) << port_->fault();
+    if (piece_bytes == 40) {
+      EXPECT_TRUE(got->rest.empty()) << "too many pieces to leave them";
+      EXPECT_EQ(to_bytes(got->bytes), frame);
+    } else {
+      EXPECT_EQ(to_bytes(got->bytes), to_bytes(ByteView(frame).first(head)));
+      ASSERT_FALSE(got->rest.empty());
+      // What the guest changes now changes the payload only.
+      std::memset(memory, 0xff, kHeadersBytesMax + 10);
+      auto const packet = parse_ip_packet(got->bytes.subspan(kEthernetHeaderBytes), got->rest);
+      ASSERT_TRUE(packet.has_value());
+      Bytes all(packet->total_bytes());
+      copy_packet(*packet, 0, all);
+      Bytes expected = to_bytes(ByteView(frame).subspan(kEthernetHeaderBytes));
+      std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(head - kEthernetHeaderBytes), 10,
+                  0xff);
+      EXPECT_EQ(all, expected);
+    }
+    EXPECT_FALSE(from_guest_->collect().has_value()) << "not before the end of the turn";
+    port_->end_of_turn();
+    EXPECT_TRUE(from_guest_->collect().has_value());
+  }
+}
+
 TEST_F(VhostUserPortTest, a_super_packet_is_taken_apart_for_a_guest_that_takes_none) {
-  Bytes const packet = shamon::test::make_packet({.protocol = kProtocolTcp, .payload_bytes = 3000});
-  auto const header = make_ethernet_header(MacAddress{{2, 0, 0, 0, 0, 1}},
-                                           MacAddress{{2, 0, 0, 0, 0, 2}}, kEtherTypeIpv4);
-  Bytes frame(header.begin(), header.end());
-  append(frame, packet);
-  auto const parsed = parse_ip_packet(std::span(frame).subspan(kEthernetHeaderBytes));
-  ASSERT_TRUE(parsed.has_value());
-  VnetHeader const vnet = make_vnet_header({Segmentation::tcp, 1400, true}, *parsed);
+  auto [vnet, frame] = super_packet();
   for (std::uint64_t const features : {kPlain, kOffloads}) {
     start(features);
     for (int i = 0; i < 8; ++i) guest_offers(4096);
@@ -467,7 +520,7 @@ TEST_F(VhostUserPortTest, each_pair_has_its_own_driver_and_an_unused_one_lends_t
   EXPECT_EQ(reply(Request::get_features), kOfferedAlways | kNetMultiQueue);
   send(Request::get_queue_num, {});
   EXPECT_EQ(reply(Request::get_queue_num), 2u);
-  start(kOffloads | kNetMultiQueue);
+  start(kOffloads | kNetMultiQueue | kRingIndirect);
   Bytes frame(60, 3);
   std::array<iovec, 2> parts{iovec{}, iovec{frame.data(), frame.size()}};
   guest_offers(2000);
@@ -481,7 +534,7 @@ TEST_F(VhostUserPortTest, each_pair_has_its_own_driver_and_an_unused_one_lends_t
     (void)reply(Request::get_vring_base);
   }
   for (SharedMemory& memory : memory_) std::memset(memory.data, 0, memory.size);
-  from_guest_.emplace(memory_[1], false, kSize, false);
+  from_guest_.emplace(memory_[1], false, kSize, false, test::kGuestBase + memory_[0].size);
   send(Request::set_vring_num, state(3, kSize));
   std::uint64_t const user = test::kUserBase + memory_[0].size;
   ByteWriter out;
@@ -500,6 +553,19 @@ TEST_F(VhostUserPortTest, each_pair_has_its_own_driver_and_an_unused_one_lends_t
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(to_bytes(got->bytes), frame);
   EXPECT_EQ(outcome(), Outcome::busy) << "not the first one's";
+  second->end_of_turn();
+
+  // The first pair's worker hears of new memory while the second one still uses the old.
+  auto const [vnet, large] = super_packet();
+  guest_sends_in_pieces(vnet, large, 4000);
+  auto const lent = second->receive(buffer_);
+  ASSERT_TRUE(lent.has_value());
+  ASSERT_EQ(lent->rest.size(), 1u);
+  set_memory();
+  EXPECT_EQ(outcome(), Outcome::busy) << port_->fault();
+  Bytes payload(lent->rest[0].iov_len);
+  std::memcpy(payload.data(), lent->rest[0].iov_base, payload.size());
+  EXPECT_EQ(payload, to_bytes(ByteView(large).last(payload.size())));
   second->end_of_turn();
   // A breach in one pair ends the VM's port.
   from_guest_->poke<std::uint16_t>(Driver::kDriver + 2, 1000);
