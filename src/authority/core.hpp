@@ -7,7 +7,6 @@
 //   revoked: a new join with good evidence leads back, except against an operator's word.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -127,8 +126,9 @@ class AuthorityCore {
   };
   struct Member {
     HostRecord record;
-    std::deque<PendingChallenge> joins;       ///< asked for by /v1/challenge
-    std::deque<PendingChallenge> challenges;  ///< sent through the feed
+    // Vectors: they are short and mostly empty, and an empty deque holds half a kilobyte.
+    std::vector<PendingChallenge> joins;       ///< asked for by /v1/challenge
+    std::vector<PendingChallenge> challenges;  ///< sent through the feed
     AppraisalMemory memory;
     WallTime silent_since{};    ///< the first unanswered challenge; 0: none
     WallTime next_challenge{};  ///< 0: none, it is no member

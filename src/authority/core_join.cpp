@@ -67,7 +67,9 @@ Answer<ChallengeMessage> AuthorityCore::challenge(ChallengeRequest const& reques
     return refuse(Errc::not_found, "no machine is registered as " + request.host.value());
   }
   std::erase_if(member->joins, [&](auto const& pending) { return pending.until <= now; });
-  if (member->joins.size() >= kPendingNoncesPerHostMax) member->joins.pop_front();
+  if (member->joins.size() >= kPendingNoncesPerHostMax) {
+    member->joins.erase(member->joins.begin());
+  }
   // Who joins sends its whole log: what we remember may be of another life of the machine.
   ChallengeMessage challenge;
   challenge.nonce = options_.random(kNonceBytes);

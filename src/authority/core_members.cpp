@@ -108,7 +108,9 @@ void AuthorityCore::judge_silence(Member& member, WallTime now) {
 
 void AuthorityCore::send_challenge(Member& member, WallTime now) {
   ChallengeMessage challenge = make_challenge(member);
-  while (member.challenges.size() >= kOpenChallengesMax) member.challenges.pop_front();
+  if (member.challenges.size() >= kOpenChallengesMax) {
+    member.challenges.erase(member.challenges.begin());
+  }
   member.challenges.push_back({challenge, now + options_.unreachable_after, member.memory});
   if (member.silent_since == WallTime{}) member.silent_since = now;
   member.next_challenge = now + options_.challenge_period;

@@ -108,6 +108,8 @@ Status use_identity(SSL_CTX* ctx, TlsOptions const& options) {
     return fail_openssl(Errc::invalid, "TLS identity");
   }
   for (std::size_t i = 1; i < chain.size(); ++i) {
+    // Who believes a root has it (RFC 8446 §4.4.2); who is sent it keeps it for the whole session.
+    if (X509_self_signed(chain[i].native(), 0) == 1) continue;
     if (SSL_CTX_add1_chain_cert(ctx, chain[i].native()) != 1) {
       return fail_openssl(Errc::crypto, "TLS certificate chain");
     }
@@ -153,7 +155,8 @@ Result<std::shared_ptr<TlsContext const>> TlsContext::create(TlsOptions options)
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_options(ctx.get(), SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_num_tickets(ctx.get(), 0);
-  SSL_CTX_set_mode(ctx.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_mode(ctx.get(),
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
   if (auto status = use_identity(ctx.get(), options); !status) return pass(status);
   if (auto status = expect_peer(ctx.get(), options.expected_peer_name); !status) {
     return pass(status);

@@ -313,6 +313,7 @@ void Membership::use_membership(member::UseMembership const& action) {
     }
     member_tls_ = *tls;
     as_member_ = std::make_unique<HttpClient>(loop_, TlsTarget{config_.authority, member_tls_});
+    stranger_->rest();  // the authority need not keep a session for who will not use it
   }
   handlers_.use_credentials(credentials_);
   send_reports();

@@ -112,7 +112,7 @@ void Channel::read() {
   if (fd_ && tls_ && tls_->closed_by_peer()) {
     end(Error{Errc::unreachable, "closed by the peer", {}}, false);
   }
-  if (scratch->plain.capacity() > 4 * kReadBytes) scratch->plain = {};
+  if (scratch->plain.capacity() > 4 * kReadBytes) scratch->plain = Bytes();
   spare_scratch = std::move(scratch);
 }
 
@@ -169,7 +169,7 @@ void Channel::flush() {
     last_progress_ = loop_.now();
   }
   if (backlog_bytes() == 0) {
-    output_ = {};
+    output_ = Bytes();  // not {}: that empties a vector and keeps its memory
     output_at_ = 0;
     last_progress_ = loop_.now();
   } else {

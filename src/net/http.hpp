@@ -117,6 +117,8 @@ class HttpClient {
   HttpClient(EventLoop& loop, HttpTarget target);
   ~HttpClient();
   void call(HttpCall call, Done done);
+  /// Closes the connection if no call is on it; the next call opens another.
+  void rest();
   /// Opens an event stream on a connection of its own. `on_event` per event; `on_end` once.
   /// Dropping the handle closes it.
   std::shared_ptr<void> stream(HttpCall call, std::function<void(ServerSentEvent const&)> on_event,

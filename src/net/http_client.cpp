@@ -183,6 +183,10 @@ void HttpClient::call(HttpCall call, Done done) {
   state_->start_next();
 }
 
+void HttpClient::rest() {
+  if (state_->queue.empty()) state_->disconnect();
+}
+
 Result<HttpResponse> HttpClient::call_and_wait(HttpCall call) {
   constexpr Duration kMargin = std::chrono::seconds(1);  // the call's own timeout comes first
   auto const answer = std::make_shared<std::optional<Result<HttpResponse>>>();

@@ -111,6 +111,7 @@ bool HttpConnection::parse_some() {
   }
   auto const parser = std::move(parser_);
   input_ = parser->take_rest();
+  if (input_.empty()) input_ = Bytes();  // a large request's memory is not the connection's
   keep_alive_ = parser->keep_alive();
   chunked_ = !parser->is_http_1_0();
   auto request = parser->take_request();
@@ -141,7 +142,7 @@ void HttpConnection::respond(HttpResponse const& response) {
   channel_->send(format_response(response, keep_alive_, !head_only_));
   if (!keep_alive_) {
     phase_ = Phase::closing;
-    input_ = {};
+    input_ = Bytes();
     channel_->close_when_flushed();
     return;
   }
@@ -151,7 +152,7 @@ void HttpConnection::respond(HttpResponse const& response) {
 bool HttpConnection::start_stream() {
   if (!is_open() || phase_ != Phase::answering) return false;
   phase_ = Phase::streaming;
-  input_ = {};
+  input_ = Bytes();
   channel_->set_reading(true);
   channel_->send(format_stream_header(chunked_));
   return true;

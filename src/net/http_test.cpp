@@ -1,6 +1,7 @@
 #include "net/http.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +138,42 @@ TEST_F(HttpTest, many_calls_share_one_connection_in_order_and_big_bodies_pass) {
   ASSERT_TRUE(echoed) << echoed.error().describe();
   EXPECT_TRUE(echoed->body == big);  // too long to print
   EXPECT_EQ(server->connection_count(), 1u);
+}
+
+/// Bytes in use on the heap; under the sanitizers always 0.
+std::size_t heap_bytes() {
+  struct mallinfo2 const heap = ::mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+TEST_F(HttpTest, connections_that_wait_keep_nothing_of_large_requests_and_answers) {
+  serve_tls();
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  auto const exchange_all = [&](std::size_t bytes) {
+    for (auto const& client : clients) {
+      auto const answer = client->call_and_wait(post("/v1/echo", std::string(bytes, 'x')));
+      ASSERT_TRUE(answer) << answer.error().describe();
+      EXPECT_EQ(answer->body.size(), bytes);
+    }
+    last.reset();
+  };
+  for (int i = 0; i < 8; ++i) clients.push_back(std::make_unique<HttpClient>(loop, tls_target()));
+  exchange_all(1);
+  std::size_t const before = heap_bytes();
+  exchange_all(1u << 20);
+  EXPECT_LT(heap_bytes(), before + (1u << 20));
+}
+
+TEST_F(HttpTest, a_client_at_rest_has_no_connection_until_its_next_call) {
+  serve_tls();
+  HttpClient client(loop, tls_target());
+  ASSERT_TRUE(client.call_and_wait(get("/v1/hosts/a")));
+  client.rest();
+  EXPECT_TRUE(wait([&] { return server->connection_count() == 0; }));
+  bool answered = false;
+  client.call(get("/v1/hosts/b"), [&](Result<HttpResponse> answer) { answered = !!answer; });
+  client.rest();  // not while a call is on it
+  EXPECT_TRUE(wait([&] { return answered; }));
 }
 
 TEST_F(HttpTest, answers_of_error_have_their_status) {

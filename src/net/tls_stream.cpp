@@ -83,7 +83,7 @@ class Frames final : public FrameConnection,
       if (auto const handler = handlers_.on_frame) handler(frame);
     }
     input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(used));
-    if (input_.empty()) input_ = {};
+    if (input_.empty()) input_ = Bytes();
   }
 
   void channel_closed(Error why) override { end(std::move(why)); }
