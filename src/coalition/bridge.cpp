@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/cursor.hpp"
 #include "coalition/limits.hpp"
 
 namespace shamon {
@@ -59,8 +60,9 @@ char const* to_string(BridgeState state) noexcept {
 namespace {
 
 constexpr std::size_t kExporterBytes = 32;
-constexpr std::size_t kNoncesRememberedMax = 4096;  ///< hours of challenges on one connection
-constexpr std::size_t kRefusalBytesMax = 1024;      ///< of a text sent to or shown from the peer
+/// Of one connection: those of two challenges about as many VMs as may be.
+constexpr std::size_t kNoncesRememberedMax = 2 * (1 + kChallengedVmsMax);
+constexpr std::size_t kRefusalBytesMax = 1024;  ///< of a text sent to or shown from the peer
 
 std::string shortened(std::string text) {
   if (text.size() > kRefusalBytesMax) text.resize(kRefusalBytesMax);
@@ -151,8 +153,12 @@ Result<Bytes> Bridge::qualifying_data(ByteView nonce) const {
 }
 
 bool Bridge::fresh_nonce(ByteView nonce) {
-  if (seen_nonces_.size() >= kNoncesRememberedMax) seen_nonces_.clear();
-  return seen_nonces_.insert(to_bytes(nonce)).second;
+  // Eight bytes of each are enough to tell: only a peer that wants to be refused makes two alike.
+  std::uint64_t const mark = Cursor(nonce).u64be();
+  if (std::find(seen_nonces_.begin(), seen_nonces_.end(), mark) != seen_nonces_.end()) return false;
+  if (seen_nonces_.size() == kNoncesRememberedMax) seen_nonces_.erase(seen_nonces_.begin());
+  seen_nonces_.push_back(mark);
+  return true;
 }
 
 void Bridge::say_terms(BridgeHello& hello) const {

@@ -154,7 +154,7 @@ class Bridge {
   // The negotiation.
   std::uint32_t spi_in_ = 0, spi_out_ = 0;
   Bytes own_nonce_, peer_nonce_;
-  std::set<Bytes> seen_nonces_;
+  std::vector<std::uint64_t> seen_nonces_;  ///< their first bytes, the latest last
   std::string peer_want_, peer_proof_;
   AeadAlgorithm cipher_{};  ///< of the keys negotiated last, as are the next two
   std::uint32_t lanes_ = 1;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "attestation/soft_tpm.hpp"
+#include "base/byte_writer.hpp"
 #include "coalition/limits.hpp"
 #include "measurement/quote.hpp"
 
@@ -710,6 +711,22 @@ TEST_F(BridgeTest, AChallengeWithAUsedNonceIsStale) {
   EXPECT_EQ(r_.bridge().state(), BridgeState::established);
   challenge.sequence = 2;
   r_.on(FrameReceived{write_frame(challenge)}, now_, wall_);
+  EXPECT_EQ(r_.bridge().reason(), Reason::nonce_stale);
+}
+
+TEST_F(BridgeTest, TheLatestNoncesAreRememberedHoweverManyCameBefore) {
+  establish();
+  BridgeChallenge challenge;
+  auto const ask = [&](std::uint64_t number) {
+    ByteWriter nonce;
+    for (int i = 0; i < 4; ++i) nonce.u64be(number);
+    ++challenge.sequence;
+    challenge.host.nonce = std::move(nonce).take();
+    r_.on(FrameReceived{write_frame(challenge)}, now_, wall_);
+  };
+  for (std::uint64_t number = 1; number <= 2000; ++number) ask(number);
+  ASSERT_EQ(r_.bridge().state(), BridgeState::established);
+  ask(1990);
   EXPECT_EQ(r_.bridge().reason(), Reason::nonce_stale);
 }
 
