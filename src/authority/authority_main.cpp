@@ -132,6 +132,7 @@ int run(int count, char** values) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   spdlog::flush_on(spdlog::level::info);
   std::signal(SIGPIPE, SIG_IGN);
+  take_every_descriptor();
   auto const arguments = parse_arguments(count, values);
   if (!arguments) {
     std::fputs("usage: shamon-authority [--config FILE] [--check]\n", stderr);

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   if (!config) return complain(config.error(), 2);
   if (check_only) return 0;
   ::signal(SIGPIPE, SIG_IGN);
+  take_every_descriptor();
   std::map<std::string, UniqueFd> taps;
   for (auto& [name, fd] : take_passed_descriptors()) taps.emplace(name, std::move(fd));
   EventLoop loop;
