@@ -185,7 +185,7 @@ class Peer {
     client_.emplace(ground_.loop, TlsTarget{ground_.authority, tls_});
     HttpCall call;
     call.target = "/v1/feed?from=" + std::to_string(from.value());
-    feed_ = client_->stream(
+    feed_ = client_->follow(
         call, [this](ServerSentEvent const& event) { on_feed(event); },
         [this](Error const& error) { lost("its feed", error.describe()); });
   }

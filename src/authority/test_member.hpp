@@ -121,7 +121,7 @@ class TestMember {
   void act(member::OpenFeed const& a) {
     HttpCall call;
     call.target = "/v1/feed?from=" + std::to_string(a.from.value());
-    stream_ = clients_.back()->stream(
+    stream_ = clients_.back()->follow(
         call,
         [this, a](ServerSentEvent const& event) {
           later([this, a, event] { tell(member::FeedEvent{a.ticket, event.name, event.data}); });

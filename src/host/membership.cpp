@@ -277,14 +277,13 @@ void Membership::make_evidence(Challenge const& challenge,
 
 void Membership::open_feed(member::OpenFeed const& action) {
   feed_.reset();
-  if (!member_tls_) {
+  if (!as_member_) {
     return deliver(
         member::FeedEnded{action.ticket, {"unreachable", "no membership certificate yet", {}}});
   }
-  feed_client_ = std::make_unique<HttpClient>(loop_, TlsTarget{config_.authority, member_tls_});
-  auto const ticket = action.ticket;
+  auto const ticket = feed_ticket_ = action.ticket;
   auto const alive = std::weak_ptr<int>(alive_);
-  feed_ = feed_client_->stream(
+  feed_ = as_member_->follow(
       {.target = "/v1/feed?from=" + std::to_string(action.from.value())},
       [this, ticket, alive](ServerSentEvent const& event) {
         if (!alive.expired()) deliver(member::FeedEvent{ticket, event.name, event.data});
@@ -311,9 +310,10 @@ void Membership::use_membership(member::UseMembership const& action) {
       journal_.event("error", "tls", "", tls.error().describe());
       return;
     }
-    member_tls_ = *tls;
-    as_member_ = std::make_unique<HttpClient>(loop_, TlsTarget{config_.authority, member_tls_});
+    as_member_ = std::make_unique<HttpClient>(loop_, TlsTarget{config_.authority, *tls});
     stranger_->rest();  // the authority need not keep a session for who will not use it
+    // An open feed goes over to the connection of the new certificate.
+    if (feed_) open_feed({feed_ticket_, member_.revision()});
   }
   handlers_.use_credentials(credentials_);
   send_reports();

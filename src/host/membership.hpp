@@ -76,11 +76,10 @@ class Membership {
   AttestationKey ak_;
   KeyType ek_type_ = KeyType::rsa;  ///< of the EK we registered with
   MembershipCredentials credentials_;
-  std::shared_ptr<TlsContext const> member_tls_;
   std::unique_ptr<HttpClient> stranger_;   ///< before membership
-  std::unique_ptr<HttpClient> as_member_;  ///< with the membership certificate
-  std::unique_ptr<HttpClient> feed_client_;
+  std::unique_ptr<HttpClient> as_member_;  ///< with the membership certificate; the feed too
   std::shared_ptr<void> feed_;
+  member::Ticket feed_ticket_ = 0;
   std::map<VmName, VmEntry> vm_reports_;  ///< latest state of each, until acknowledged
   std::deque<member::Event> queue_;
   bool delivering_ = false;

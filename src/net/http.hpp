@@ -57,6 +57,13 @@ class EventStream {
   virtual void on_close(std::function<void()> task) = 0;
 };
 
+/// What a connection may be upgraded to (RFC 9110 §7.8) by the request that opens a stream: events
+/// one way and still requests the other way, each answered by an event named kAnswerEvent whose
+/// data is the status, a space and the body, which is one line. So one connection does for a
+/// member.
+inline constexpr char kFeedProtocol[] = "shamon-feed";
+inline constexpr char kAnswerEvent[] = "answer";
+
 /// The duty to answer one request, once, now or later.
 class Responder {
  public:
@@ -117,11 +124,15 @@ class HttpClient {
   HttpClient(EventLoop& loop, HttpTarget target);
   ~HttpClient();
   void call(HttpCall call, Done done);
-  /// Closes the connection if no call is on it; the next call opens another.
+  /// Closes the connection if no call and no feed is on it; the next call opens another.
   void rest();
   /// Opens an event stream on a connection of its own. `on_event` per event; `on_end` once.
   /// Dropping the handle closes it.
   std::shared_ptr<void> stream(HttpCall call, std::function<void(ServerSentEvent const&)> on_event,
+                               std::function<void(Error)> on_end);
+  /// The same on this client's own connection: calls made meanwhile go through it as well. One at a
+  /// time. When it ends, later calls open a connection of their own.
+  std::shared_ptr<void> follow(HttpCall call, std::function<void(ServerSentEvent const&)> on_event,
                                std::function<void(Error)> on_end);
   /// For command-line tools: runs the loop until the answer is there.
   Result<HttpResponse> call_and_wait(HttpCall call);

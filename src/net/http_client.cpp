@@ -1,3 +1,4 @@
+#include <charconv>
 #include <deque>
 
 #include "base/ipv4_text.hpp"
@@ -12,6 +13,7 @@
 namespace shamon {
 namespace {
 
+constexpr int kSwitchingProtocols = 101;
 constexpr HttpParser::Bounds kResponseBounds{kClientHeaderBytesMax, kClientBodyBytesMax};
 
 std::shared_ptr<Channel> open_channel(EventLoop& loop, HttpTarget const& target,
@@ -46,6 +48,15 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
     Done done;
     EventLoop::TimerId timer;
     bool retried = false;
+    bool upgrades = false;  ///< to the feed protocol, if the server agrees
+  };
+  /// What is followed on this connection.
+  struct Feed {
+    std::function<void(ServerSentEvent const&)> on_event;
+    std::function<void(Error)> on_end;
+    EventParser parser;
+    bool open = false;        ///< the server agreed
+    std::size_t unheard = 0;  ///< answers to come for which nobody waits any more
   };
 
   EventLoop& loop;
@@ -53,6 +64,7 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
   std::deque<Waiting> queue;  ///< the front is in flight if in_flight
   std::shared_ptr<Channel> channel;
   std::unique_ptr<HttpParser> parser;
+  std::shared_ptr<Feed> feed;
   std::uint64_t next_number = 1;
   bool in_flight = false;
   bool reused = false;  ///< the connection has answered before
@@ -72,6 +84,7 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
     if (!channel) channel = open_channel(loop, target, *this);
     if (!channel->ready()) return;
     in_flight = true;
+    if (feed && feed->open) return channel->send(queue.front().text);
     parser = std::make_unique<HttpParser>(HttpParser::Kind::response, kResponseBounds);
     if (queue.front().method == "HEAD") parser->expect_no_body();
     channel->send(queue.front().text);
@@ -93,10 +106,12 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
 
   void channel_data(ByteView plain) override {
     auto const self = shared_from_this();
+    if (feed && feed->open) return take_events(as_text(plain));
     if (!in_flight) return lose(Error{Errc::malformed, "HTTP: an answer nobody asked for", {}});
     if (auto status = parser->feed(plain); !status) return lose(status.error());
     while (in_flight && parser->done()) {
       int const status = parser->status();
+      if (status == kSwitchingProtocols) return begin_feed();
       if (status >= 100 && status < 200) {  // an interim answer; the real one follows
         Bytes const rest = parser->take_rest();
         parser = std::make_unique<HttpParser>(HttpParser::Kind::response, kResponseBounds);
@@ -122,6 +137,59 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
     lose(std::move(why));
   }
 
+  void begin_feed() {
+    if (!feed || !queue.front().upgrades) {
+      return lose(Error{Errc::malformed, "HTTP: an upgrade nobody asked for", {}});
+    }
+    feed->open = true;
+    loop.cancel(queue.front().timer);
+    queue.pop_front();
+    in_flight = false;
+    auto const text = std::exchange(parser, nullptr)->take_rest();
+    take_events(as_text(text));
+    start_next();
+  }
+
+  void take_events(std::string_view text) {
+    auto const followed = feed;
+    auto const fed = followed->parser.feed(text, [&](ServerSentEvent const& event) {
+      if (feed != followed) return;  // given up while an event was looked at
+      if (event.name == kAnswerEvent) {
+        take_answer(event.data);
+      } else {
+        followed->on_event(event);
+      }
+    });
+    if (!fed && feed == followed) lose(fed.error());
+  }
+
+  void take_answer(std::string_view data) {
+    if (feed->unheard > 0) {
+      --feed->unheard;
+      return;
+    }
+    std::size_t const space = data.find(' ');
+    int status = 0;
+    auto const [end, error] = std::from_chars(data.data(), data.data() + data.size(), status);
+    if (!in_flight || error != std::errc{} || space == std::string_view::npos ||
+        end != data.data() + space) {
+      return lose(Error{Errc::malformed, "an answer in the feed that is none", {}});
+    }
+    finish_front(HttpResponse{status, "application/json", std::string(data.substr(space + 1))});
+    start_next();
+  }
+
+  /// The connection ends with it, and nobody is told; a call under way fails.
+  void give_up(Feed const* followed) {
+    if (feed.get() != followed) return;
+    auto const self = shared_from_this();
+    bool const open = std::exchange(feed, nullptr)->open;
+    if (open) return lose(Error{Errc::unreachable, "the feed was closed", {}});
+    for (auto& waiting : queue) {
+      if (waiting.upgrades) waiting.done = [](auto const&) {};
+    }
+  }
+
   /// The connection is of no more use: the call on it fails, or is sent again where that is safe.
   void lose(Error why) {
     bool const whole = in_flight && parser && parser->started() && parser->finish().has_value();
@@ -132,9 +200,14 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
       return start_next();
     }
     bool const stale = in_flight && reused && parser && !parser->started();
+    bool const was_in_flight = in_flight;
     bool const was_needed = !queue.empty();
     disconnect();
-    if (!was_needed) return;
+    if (feed && feed->open) {
+      std::exchange(feed, nullptr)->on_end(why);
+      if (!was_in_flight) return start_next();
+    }
+    if (!was_needed || queue.empty()) return;
     Waiting& front = queue.front();
     if (stale && !front.retried && is_idempotent(front.method)) {
       front.retried = true;
@@ -149,7 +222,12 @@ struct HttpClient::State final : ChannelEvents, std::enable_shared_from_this<Htt
     auto const found = std::find_if(queue.begin(), queue.end(),
                                     [&](Waiting const& one) { return one.number == number; });
     if (found == queue.end()) return;
-    if (found == queue.begin()) disconnect();
+    if (found == queue.begin() && in_flight && feed && feed->open) {
+      ++feed->unheard;  // one slow answer is no reason to hear nothing
+      in_flight = false;
+    } else if (found == queue.begin()) {
+      disconnect();
+    }
     Done const done = std::move(found->done);
     queue.erase(found);
     done(fail(Errc::timeout, "no answer in time from " + host_of(target)));
@@ -163,6 +241,7 @@ HttpClient::HttpClient(EventLoop& loop, HttpTarget target)
 HttpClient::~HttpClient() {
   for (auto const& waiting : state_->queue) state_->loop.cancel(waiting.timer);
   state_->queue.clear();
+  state_->feed.reset();
   state_->disconnect();
 }
 
@@ -179,12 +258,37 @@ void HttpClient::call(HttpCall call, Done done) {
   auto const timer = state_->loop.after(call.timeout, [weak = state_->weak_from_this(), number] {
     if (auto const state = weak.lock()) state->time_out(number);
   });
-  state_->queue.push_back({number, call.method, std::move(*text), std::move(done), timer});
+  bool const upgrades = call.headers.contains("Upgrade");
+  state_->queue.push_back(
+      {number, call.method, std::move(*text), std::move(done), timer, false, upgrades});
   state_->start_next();
 }
 
 void HttpClient::rest() {
-  if (state_->queue.empty()) state_->disconnect();
+  if (state_->queue.empty() && !state_->feed) state_->disconnect();
+}
+
+std::shared_ptr<void> HttpClient::follow(HttpCall call,
+                                         std::function<void(ServerSentEvent const&)> on_event,
+                                         std::function<void(Error)> on_end) {
+  if (state_->feed) state_->give_up(state_->feed.get());
+  auto const feed = std::make_shared<State::Feed>();
+  feed->on_event = std::move(on_event);
+  feed->on_end = std::move(on_end);
+  state_->feed = feed;
+  call.headers.insert({{"Connection", "Upgrade"}, {"Upgrade", kFeedProtocol}});
+  // Told only where no feed comes about.
+  this->call(std::move(call), [weak_state = state_->weak_from_this(),
+                               weak = std::weak_ptr<State::Feed>(feed)](auto const& answer) {
+    auto const state = weak_state.lock();
+    auto const refused = weak.lock();
+    if (!state || !refused || state->feed != refused) return;
+    state->feed.reset();
+    refused->on_end(answer ? error_of_status(answer->status, answer->body) : answer.error());
+  });
+  return std::shared_ptr<void>(feed.get(), [weak = state_->weak_from_this()](void* followed) {
+    if (auto const state = weak.lock()) state->give_up(static_cast<State::Feed const*>(followed));
+  });
 }
 
 Result<HttpResponse> HttpClient::call_and_wait(HttpCall call) {

@@ -44,6 +44,7 @@ class Answer final : public Responder {
     bool const first = !std::exchange(answered_, true);
     auto const connection = connection_.lock();
     bool const started = first && connection && connection->start_stream();
+    if (first && connection && !started) connection->respond({409, "text/plain", "one stream"});
     return std::make_shared<Stream>(started ? connection_ : std::weak_ptr<HttpConnection>());
   }
 
@@ -63,7 +64,8 @@ void HttpConnection::start(UniqueFd fd, std::shared_ptr<TlsContext const> const&
 }
 
 void HttpConnection::channel_data(ByteView plain) {
-  if (phase_ == Phase::streaming || phase_ == Phase::closing) return;  // nothing more to ask
+  bool const deaf = phase_ == Phase::streaming && !duplex_;
+  if (deaf || phase_ == Phase::closing) return;  // nothing more to ask
   append(input_, plain);
   process();
 }
@@ -72,13 +74,17 @@ void HttpConnection::channel_drained() {
   process();
 }
 
+bool HttpConnection::may_ask() const noexcept {
+  return phase_ == Phase::reading || (phase_ == Phase::streaming && duplex_ && !asked_);
+}
+
 /// Works off the input as long as no answer is outstanding. A handler may answer at once; the loop
 /// here then goes on instead of a recursion.
 void HttpConnection::process() {
   if (processing_) return;
   auto const self = shared_from_this();
   processing_ = true;
-  while (phase_ == Phase::reading && server_ != nullptr && channel_->backlog_bytes() == 0 &&
+  while (may_ask() && server_ != nullptr && (duplex_ || channel_->backlog_bytes() == 0) &&
          parse_some()) {
   }
   processing_ = false;
@@ -112,8 +118,6 @@ bool HttpConnection::parse_some() {
   auto const parser = std::move(parser_);
   input_ = parser->take_rest();
   if (input_.empty()) input_ = Bytes();  // a large request's memory is not the connection's
-  keep_alive_ = parser->keep_alive();
-  chunked_ = !parser->is_http_1_0();
   auto request = parser->take_request();
   if (!request) {
     refuse(400, request.error().message);
@@ -121,13 +125,22 @@ bool HttpConnection::parse_some() {
   }
   request->local_peer = local_peer_;
   if (channel_->tls() != nullptr) request->peer_certificate = channel_->tls()->peer_certificate();
-  head_only_ = request->method == "HEAD";
-  phase_ = Phase::answering;
+  if (duplex_) {
+    asked_ = true;
+  } else {
+    keep_alive_ = parser->keep_alive();
+    chunked_ = !parser->is_http_1_0();
+    head_only_ = request->method == "HEAD";
+    auto const upgrade = request->headers.find("upgrade");
+    wants_duplex_ = upgrade != request->headers.end() && upgrade->second == kFeedProtocol;
+    phase_ = Phase::answering;
+  }
   server_->dispatch(*request, make_responder(shared_from_this()));
   return true;
 }
 
 void HttpConnection::refuse(int status, std::string message) {
+  if (duplex_) return end_stream();
   keep_alive_ = false;
   head_only_ = false;
   phase_ = Phase::answering;
@@ -136,6 +149,7 @@ void HttpConnection::refuse(int status, std::string message) {
 }
 
 void HttpConnection::respond(HttpResponse const& response) {
+  if (duplex_) return answer_in_stream(response);
   if (!is_open() || phase_ != Phase::answering) return;
   phase_ = Phase::reading;
   since_ = server_->loop.now();
@@ -149,9 +163,22 @@ void HttpConnection::respond(HttpResponse const& response) {
   process();
 }
 
+void HttpConnection::answer_in_stream(HttpResponse const& response) {
+  if (!std::exchange(asked_, false)) return;
+  send_event({"", kAnswerEvent, std::to_string(response.status) + " " + response.body});
+  process();
+}
+
 bool HttpConnection::start_stream() {
   if (!is_open() || phase_ != Phase::answering) return false;
   phase_ = Phase::streaming;
+  duplex_ = wants_duplex_;
+  if (duplex_) {
+    chunked_ = false;
+    channel_->send(format_upgrade(kFeedProtocol));
+    process();
+    return true;
+  }
   input_ = Bytes();
   channel_->set_reading(true);
   channel_->send(format_stream_header(chunked_));
@@ -188,8 +215,8 @@ bool HttpConnection::is_late(Instant now) const noexcept {
   switch (phase_) {
     case Phase::reading: return channel_->backlog_bytes() == 0 && now - since_ > limit;
     case Phase::closing: return now - since_ > limit;
-    case Phase::answering:
-    case Phase::streaming: return false;
+    case Phase::streaming: return parser_ && now - since_ > limit;  // half a request
+    case Phase::answering: return false;
   }
   return false;
 }

@@ -35,7 +35,8 @@ struct HttpServer::State {
 };
 
 /// Reads a request, waits for its answer, reads the next; or becomes an event stream for good.
-/// While it waits it holds no parser and no buffer.
+/// Where the client asked for it (kFeedProtocol), the stream goes on taking requests and answers
+/// them with events. While it waits it holds no parser and no buffer.
 class HttpConnection final : public ChannelEvents,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
@@ -60,8 +61,10 @@ class HttpConnection final : public ChannelEvents,
   void channel_data(ByteView plain) override;
   void channel_drained() override;
   void channel_closed(Error why) override;
+  bool may_ask() const noexcept;
   void process();
   bool parse_some();
+  void answer_in_stream(HttpResponse const& response);
   void refuse(int status, std::string message);
 
   HttpServer::State* server_;
@@ -76,6 +79,9 @@ class HttpConnection final : public ChannelEvents,
   bool head_only_ = false;
   bool chunked_ = true;
   bool told_to_continue_ = false;
+  bool wants_duplex_ = false;  ///< the request being answered offers to go on asking
+  bool duplex_ = false;        ///< a stream that takes requests
+  bool asked_ = false;         ///< one of them is being answered
   bool processing_ = false;
 };
 

@@ -339,6 +339,96 @@ TEST_F(HttpTest, a_stream_carries_events_and_resumes_after_the_last_id) {
   EXPECT_EQ(one.ended.size(), 1u);
 }
 
+TEST_F(HttpTest, a_feed_that_is_followed_carries_calls_and_events_on_one_connection) {
+  serve_tls();
+  HttpClient client(loop, tls_target());
+  Listening one;
+  one.handle = client.follow(
+      get("/v1/feed?from=7"), [&](auto const& event) { one.events.push_back(event); },
+      [&](Error why) { one.ended.push_back(std::move(why)); });
+  std::vector<std::string> answers;
+  auto const take = [&](Result<HttpResponse> answer) {
+    ASSERT_TRUE(answer) << answer.error().describe();
+    answers.push_back(std::to_string(answer->status) + " " + answer->body);
+  };
+  client.call(get("/v1/hosts/early"), take);  // before the server agreed
+  ASSERT_TRUE(wait([&] { return streams.size() == 1 && answers.size() == 1; }));
+  std::string const large(1u << 20, 'x');
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(streams[0]->send({std::to_string(i), "change", "event"}));
+    client.call(post("/v1/echo", large), take);
+    client.call(get("/v1/nothing"), take);
+  }
+  ASSERT_TRUE(wait([&] { return answers.size() == 7 && one.events.size() == 3; }));
+  EXPECT_EQ(answers[0], "200 host early");
+  EXPECT_EQ(answers[5], "200 " + large);
+  EXPECT_EQ(answers[6], "404 no such path");
+  EXPECT_EQ(last->peer_certificate->common_name(), "client");
+  EXPECT_EQ(one.events[2].name, "change");
+  EXPECT_EQ(server->connection_count(), 1u);
+  client.rest();  // not while a feed is on it
+  EXPECT_TRUE(streams[0]->send({"9", "change", "last"}));
+  EXPECT_TRUE(wait([&] { return one.events.size() == 4; }));
+  EXPECT_TRUE(one.ended.empty());
+}
+
+TEST_F(HttpTest, when_a_feed_ends_its_call_fails_and_later_ones_have_a_connection_of_their_own) {
+  serve();
+  HttpClient client(loop, unix_target());
+  Listening one;
+  auto const follow = [&](HttpCall call) {
+    one = {};
+    one.handle = client.follow(
+        std::move(call), [&](auto const& event) { one.events.push_back(event); },
+        [&](Error why) { one.ended.push_back(std::move(why)); });
+  };
+  follow(get("/v1/feed"));
+  ASSERT_TRUE(wait([&] { return streams.size() == 1; }));
+  std::optional<Result<HttpResponse>> answer;
+  client.call(get("/v1/later"), [&](Result<HttpResponse> got) { answer = std::move(got); });
+  ASSERT_TRUE(wait([&] { return held != nullptr; }));
+  streams[0]->close();
+  ASSERT_TRUE(wait([&] { return answer && one.ended.size() == 1; }));
+  EXPECT_FALSE(*answer);
+  EXPECT_TRUE(client.call_and_wait(get("/v1/hosts/a")));
+
+  follow(get("/v1/nothing"));
+  ASSERT_TRUE(wait([&] { return one.ended.size() == 1; }));
+  EXPECT_EQ(one.ended[0].code, Errc::not_found);
+
+  follow(get("/v1/feed"));
+  ASSERT_TRUE(wait([&] { return streams.size() == 2; }));
+  bool closed = false;
+  streams[1]->on_close([&] { closed = true; });
+  one.handle.reset();  // and nobody is told
+  ASSERT_TRUE(wait([&] { return closed; }));
+  EXPECT_TRUE(one.ended.empty());
+  EXPECT_TRUE(client.call_and_wait(get("/v1/hosts/a")));
+
+  HttpCall impatient = get("/v1/later");
+  impatient.timeout = milliseconds(30);
+  follow(get("/v1/feed"));
+  ASSERT_TRUE(wait([&] { return streams.size() == 3; }));
+  EXPECT_EQ(client.call_and_wait(impatient).error().code, Errc::timeout);
+  held->send({200, "text/plain", "too late"});
+  auto const next = client.call_and_wait(get("/v1/hosts/next"));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->body, "host next");
+  EXPECT_TRUE(one.ended.empty());
+}
+
+TEST_F(HttpTest, a_followed_feed_takes_requests_in_turn_and_ends_at_what_is_none) {
+  serve();
+  std::string const upgrade =
+      "GET /v1/feed HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: shamon-feed\r\n\r\n";
+  std::string const text = raw(upgrade + "GET /v1/hosts/a HTTP/1.1\r\n\r\n" + upgrade +
+                               "GET /v1/hosts/b HTTP/1.1\r\n\r\nnonsense\r\n\r\n");
+  EXPECT_EQ(text,
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+            "shamon-feed\r\n\r\nevent: answer\ndata: 200 host a\n\nevent: answer\ndata: 409 one "
+            "stream\n\nevent: answer\ndata: 200 host b\n\n");
+}
+
 TEST_F(HttpTest, a_client_that_does_not_read_is_cut_off_at_the_backlog_limit) {
   limits.backlog_bytes_max = 1 << 20;
   serve();
@@ -410,6 +500,22 @@ TEST_F(HttpTest, client_and_server_may_go_from_inside_their_own_callbacks) {
   ASSERT_TRUE(wait([&] { return streams.size() == 1; }));
   streams[0]->send({"1", "", "a"});
   streams[0]->send({"2", "", "b"});
+  loop.run_until([] { return false; }, milliseconds(20));
+  EXPECT_EQ(one.events.size(), 1u);
+  EXPECT_TRUE(one.ended.empty());
+
+  client = std::make_unique<HttpClient>(loop, unix_target());
+  one.events.clear();
+  one.handle = client->follow(
+      get("/v1/feed"),
+      [&](auto const& event) {
+        one.events.push_back(event);
+        client.reset();
+      },
+      [&](Error why) { one.ended.push_back(std::move(why)); });
+  ASSERT_TRUE(wait([&] { return streams.size() == 2; }));
+  streams[1]->send({"1", "", "a"});
+  streams[1]->send({"2", "", "b"});
   loop.run_until([] { return false; }, milliseconds(20));
   EXPECT_EQ(one.events.size(), 1u);
   EXPECT_TRUE(one.ended.empty());

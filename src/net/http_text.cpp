@@ -90,6 +90,11 @@ std::string format_stream_header(bool chunked) {
   return text;
 }
 
+std::string format_upgrade(std::string_view protocol) {
+  return fmt::format(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n", protocol);
+}
+
 std::string format_chunk(std::string_view data) {
   std::string text = fmt::format("{:x}\r\n", data.size());
   text += data;

@@ -11,6 +11,8 @@ std::string_view reason_phrase(int status) noexcept;
 std::string format_response(HttpResponse const& response, bool keep_alive, bool with_body);
 /// The header of an answer whose body has no end.
 std::string format_stream_header(bool chunked);
+/// 101: from here on the connection speaks `protocol` (RFC 9110 §7.8).
+std::string format_upgrade(std::string_view protocol);
 std::string format_chunk(std::string_view data);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 /// Errors: `invalid` where method, target or a header holds what its grammar does not allow.
