@@ -10,18 +10,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
-#include "netns/gate_lab.hpp"
+#include "netns/guest_console.hpp"
 #include "netns/missing_package.hpp"
 
 namespace shamon {
@@ -70,47 +66,6 @@ std::string lab_text() {
   return text;
 }
 
-/// A guest's shell on its serial console.
-class Console {
- public:
-  explicit Console(std::string const& path)
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    int const done = ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-    EXPECT_EQ(done, 0) << path;
-  }
-  /// What the command prints, with its exit status behind. The marks are spelled in two halves,
-  /// so that an echo of the command is not taken for its output.
-  std::string run(std::string const& command, Clock::duration limit = 40s) {
-    std::string const mark = std::to_string(++count_);
-    std::string const typed =
-        "echo beg''in-" + mark + "; " + command + "; echo \" status-$? e\"nd-" + mark + "\n";
-    if (::send(fd_.get(), typed.data(), typed.size(), MSG_NOSIGNAL) < 0) return "no console";
-    std::string const begin = "begin-" + mark, end = "end-" + mark;
-    auto const until = Clock::now() + limit;
-    while (text_.find(end) == std::string::npos && Clock::now() < until) {
-      pollfd entry{fd_.get(), POLLIN, 0};
-      if (::poll(&entry, 1, 100) != 1) continue;
-      char buffer[4096];
-      auto const got = ::read(fd_.get(), buffer, sizeof buffer);
-      if (got <= 0) break;
-      text_.append(buffer, static_cast<std::size_t>(got));
-    }
-    auto const from = text_.rfind(begin);
-    if (from == std::string::npos) return "nothing came back: " + text_;
-    std::string const out = text_.substr(from + begin.size());
-    text_.clear();
-    return out;
-  }
-
- private:
-  UniqueFd fd_;
-  std::string text_;
-  int count_ = 0;
-};
-
 class ChannelTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -136,7 +91,8 @@ class ChannelTest : public testing::Test {
     green1_.emplace(console_path("green1"));
     green2_.emplace(console_path("green2"));
     for (auto* guest : {&*green1_, &*green2_}) {
-      ASSERT_THAT(guest->run("true", 90s), HasSubstr("status-0"));
+      ASSERT_TRUE(*guest);
+      ASSERT_TRUE(guest->run("true", 90).ok());
     }
   }
   void TearDown() override {
@@ -201,14 +157,17 @@ class ChannelTest : public testing::Test {
                                                          : 0;
   }
   /// True once the guest sees the channel with this said of it.
-  bool sees(Console& guest, std::uint64_t number, std::string const& what) {
+  bool sees(netns::GuestConsole& guest, std::uint64_t number, std::string const& what) {
     std::string const line = "channel " + std::to_string(number) + ": " + what;
     return eventually(
-        [&] { return guest.run("shamon-guest channel list").find(line) != std::string::npos; },
+        [&] {
+          return guest.run("shamon-guest channel list").output.find(line) != std::string::npos;
+        },
         20s);
   }
-  bool has_no_device(Console& guest) {
-    return guest.run("shamon-guest channel list").find("bytes") == std::string::npos;
+  bool has_no_device(netns::GuestConsole& guest) {
+    netns::Ran const list = guest.run("shamon-guest channel list");
+    return list.status >= 0 && list.output.find("bytes") == std::string::npos;
   }
   /// The laboratory's gate, if the process that has its number really is it; 0 if not. kill(2)
   /// takes -1 for every process there is, so nothing but a checked number may reach it.
@@ -255,7 +214,7 @@ class ChannelTest : public testing::Test {
   netns::Process new_gate_;
   std::string root_;
   bool up_ = false;
-  std::optional<Console> green1_, green2_;
+  std::optional<netns::GuestConsole> green1_, green2_;
 };
 
 TEST_F(ChannelTest, GuestsOfOneLabelShareMemoryAndEventsUntilItIsRevoked) {
@@ -266,22 +225,22 @@ TEST_F(ChannelTest, GuestsOfOneLabelShareMemoryAndEventsUntilItIsRevoked) {
   std::string const n = " " + std::to_string(number) + " ", tool = "shamon-guest channel ";
 
   // Both ways, and at the very end of the memory.
-  EXPECT_THAT(green1_->run(tool + "write" + n + "0 from-the-owner"), HasSubstr("status-0"));
-  EXPECT_THAT(green2_->run(tool + "read" + n + "0 14"), HasSubstr("from-the-owner"));
-  EXPECT_THAT(green2_->run(tool + "write" + n + "1048567 from-user"), HasSubstr("status-0"));
-  EXPECT_THAT(green1_->run(tool + "read" + n + "1048567 9"), HasSubstr("from-user"));
-  EXPECT_THAT(green1_->run(tool + "write" + n + "1048568 too-long-x"), HasSubstr("status-1"));
+  EXPECT_TRUE(green1_->run(tool + "write" + n + "0 from-the-owner").ok());
+  EXPECT_THAT(green2_->run(tool + "read" + n + "0 14").output, HasSubstr("from-the-owner"));
+  EXPECT_TRUE(green2_->run(tool + "write" + n + "1048567 from-user").ok());
+  EXPECT_THAT(green1_->run(tool + "read" + n + "1048567 9").output, HasSubstr("from-user"));
+  EXPECT_EQ(green1_->run(tool + "write" + n + "1048568 too-long-x").status, 1);
 
   // A ring is heard once, and by the other side only.
-  EXPECT_THAT(green2_->run(tool + "wait" + n + "1"), HasSubstr("status-12"));
-  EXPECT_THAT(green1_->run(tool + "ring" + n + "1"), HasSubstr("status-0"));
-  EXPECT_THAT(green2_->run(tool + "wait" + n + "10"), HasSubstr("event 1"));
-  EXPECT_THAT(green2_->run(tool + "wait" + n + "1"), HasSubstr("status-12"));
-  EXPECT_THAT(green1_->run(tool + "wait" + n + "1"), HasSubstr("status-12"));
-  EXPECT_THAT(green2_->run(tool + "ring" + n + "0"), HasSubstr("status-0"));
-  EXPECT_THAT(green1_->run(tool + "wait" + n + "10"), HasSubstr("event 0"));
-  EXPECT_THAT(green1_->run(tool + "ring" + n + "2"), HasSubstr("status-0"));
-  EXPECT_THAT(green2_->run(tool + "wait" + n + "1"), HasSubstr("status-12")) << "no such event";
+  EXPECT_EQ(green2_->run(tool + "wait" + n + "1").status, 12);
+  EXPECT_TRUE(green1_->run(tool + "ring" + n + "1").ok());
+  EXPECT_THAT(green2_->run(tool + "wait" + n + "10").output, HasSubstr("event 1"));
+  EXPECT_EQ(green2_->run(tool + "wait" + n + "1").status, 12);
+  EXPECT_EQ(green1_->run(tool + "wait" + n + "1").status, 12);
+  EXPECT_TRUE(green2_->run(tool + "ring" + n + "0").ok());
+  EXPECT_THAT(green1_->run(tool + "wait" + n + "10").output, HasSubstr("event 0"));
+  EXPECT_TRUE(green1_->run(tool + "ring" + n + "2").ok());
+  EXPECT_EQ(green2_->run(tool + "wait" + n + "1").status, 12) << "no such event";
   EXPECT_TRUE(eventually(
       [&] {
         json const row = channel(number);
@@ -302,11 +261,13 @@ TEST_F(ChannelTest, GuestsOfOneLabelShareMemoryAndEventsUntilItIsRevoked) {
     ASSERT_TRUE(sees(*green2_, last, "1048576 bytes, events"));
     std::string const next = " " + std::to_string(last) + " ";
     EXPECT_THAT(
-        green2_->run(tool + "read" + next + "0 1048576 >/tmp/c && tr -d '\\0' </tmp/c | wc -c"),
-        HasSubstr("\n0"));
-    EXPECT_THAT(green1_->run(tool + "write" + next + "0 secret"), HasSubstr("status-0"));
-    EXPECT_THAT(green1_->run(tool + "ring" + next + "0"), HasSubstr("status-0"));
-    EXPECT_THAT(green2_->run(tool + "wait" + next + "10"), HasSubstr("event 0"));
+        "\n" +
+            green2_->run(tool + "read" + next + "0 1048576 >/tmp/c && tr -d '\\0' </tmp/c | wc -c")
+                .output,
+        HasSubstr("\n0\n"));
+    EXPECT_TRUE(green1_->run(tool + "write" + next + "0 secret").ok());
+    EXPECT_TRUE(green1_->run(tool + "ring" + next + "0").ok());
+    EXPECT_THAT(green2_->run(tool + "wait" + next + "10").output, HasSubstr("event 0"));
   }
 }
 
@@ -316,15 +277,15 @@ TEST_F(ChannelTest, AReadOnlyUserSeesButCannotChange) {
   ASSERT_TRUE(sees(*green1_, number, "16777216 bytes, events"));
   ASSERT_TRUE(sees(*green2_, number, "16777216 bytes, events"));
   std::string const n = " " + std::to_string(number) + " ", tool = "shamon-guest channel ";
-  EXPECT_THAT(green1_->run(tool + "write" + n + "4 original"), HasSubstr("status-0"));
-  EXPECT_THAT(green2_->run(tool + "read" + n + "4 8"), HasSubstr("original"));
+  EXPECT_TRUE(green1_->run(tool + "write" + n + "4 original").ok());
+  EXPECT_THAT(green2_->run(tool + "read" + n + "4 8").output, HasSubstr("original"));
 
   // The guest is free to write; its hypervisor has no way to do it.
-  EXPECT_THAT(green2_->run(tool + "write" + n + "4 forged!!"), HasSubstr("status-0"));
-  EXPECT_THAT(green1_->run(tool + "read" + n + "4 8"), HasSubstr("original"));
-  EXPECT_THAT(green2_->run(tool + "read" + n + "4 8"), HasSubstr("original"));
-  EXPECT_THAT(green2_->run(tool + "ring" + n + "0"), HasSubstr("status-0"));
-  EXPECT_THAT(green1_->run(tool + "wait" + n + "10"), HasSubstr("event 0"));
+  EXPECT_TRUE(green2_->run(tool + "write" + n + "4 forged!!").ok());
+  EXPECT_THAT(green1_->run(tool + "read" + n + "4 8").output, HasSubstr("original"));
+  EXPECT_THAT(green2_->run(tool + "read" + n + "4 8").output, HasSubstr("original"));
+  EXPECT_TRUE(green2_->run(tool + "ring" + n + "0").ok());
+  EXPECT_THAT(green1_->run(tool + "wait" + n + "10").output, HasSubstr("event 0"));
   EXPECT_TRUE(channel(number)["read_only"].get<bool>());
 
   // The end of one VM is the channel's end for the other.
@@ -337,17 +298,18 @@ TEST_F(ChannelTest, AGateThatStartsAnewGetsItsChannelsAgainWithoutTheirContent) 
   std::uint64_t const number = share({"--size", "64K"});
   ASSERT_TRUE(sees(*green1_, number, "65536 bytes, events"));
   std::string const n = " " + std::to_string(number) + " ", tool = "shamon-guest channel ";
-  EXPECT_THAT(green1_->run(tool + "write" + n + "0 old"), HasSubstr("status-0"));
+  EXPECT_TRUE(green1_->run(tool + "write" + n + "0 old").ok());
   ASSERT_NO_FATAL_FAILURE(restart_gate());
   EXPECT_TRUE(eventually(
       [&] {
-        return green2_->run(tool + "read" + n + "0 3 >/tmp/c && tr -d '\\0' </tmp/c | wc -c")
-                   .find("\n0") != std::string::npos;
+        netns::Ran const read =
+            green2_->run(tool + "read" + n + "0 3 >/tmp/c && tr -d '\\0' </tmp/c | wc -c");
+        return ("\n" + read.output).find("\n0\n") != std::string::npos;
       },
       30s));
   EXPECT_TRUE(becomes(number, "open")) << channel(number).dump();
-  EXPECT_THAT(green1_->run(tool + "ring" + n + "0"), HasSubstr("status-0"));
-  EXPECT_THAT(green2_->run(tool + "wait" + n + "10"), HasSubstr("event 0"));
+  EXPECT_TRUE(green1_->run(tool + "ring" + n + "0").ok());
+  EXPECT_THAT(green2_->run(tool + "wait" + n + "10").output, HasSubstr("event 0"));
 }
 
 TEST_F(ChannelTest, OtherLabelsAreRefusedWithTheReasonInAuditAndExplanation) {

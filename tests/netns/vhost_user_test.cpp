@@ -6,14 +6,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/ipv4_text.hpp"
 #include "monitor/permit_fixture.hpp"
 #include "netns/gate_fixture.hpp"
+#include "netns/guest_console.hpp"
 #include "vm/driver.hpp"
 
 namespace shamon::netns {
@@ -25,56 +23,6 @@ constexpr int kBootMs = 90'000;  ///< 3 s on an idle machine without hardware vi
 constexpr char const* kGuest = "10.77.0.5";
 constexpr std::uint32_t kPort = 5;
 constexpr MacAddress kMac{{2, 0, 10, 77, 0, 5}};
-
-/// The guest's shell on its serial line.
-class Console {
- public:
-  explicit Console(std::string const& path)
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-      fd_.reset();
-    }
-  }
-  explicit operator bool() const { return static_cast<bool>(fd_); }
-
-  /// What the command printed; nothing if it did not end in time. It is typed again if nothing
-  /// comes: the guest starts its shell anew when that ends, and what was typed meanwhile is lost.
-  std::string run(std::string const& command) {
-    std::string output;
-    for (int tries = 0; tries < 3 && output.empty(); ++tries) output = run_once(command);
-    return output;
-  }
-
- private:
-  std::string run_once(std::string const& command) {
-    std::string const number = std::to_string(++commands_);
-    // The shell works the marks out, so that an echo of the line is none.
-    std::string const mark = "$((" + number + "))";
-    std::string const line = "\necho begin-" + mark + "; " + command + "; echo end-" + mark + "\n";
-    if (::send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return {};
-    std::string const first = "begin-" + number + "\r\n", last = "end-" + number + "\r\n";
-    eventually(
-        [&] {
-          std::array<char, 4096> buffer;
-          ssize_t const got = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-          if (got > 0) said_.append(buffer.data(), static_cast<std::size_t>(got));
-          return said_.find(last) != std::string::npos;
-        },
-        20'000);
-    std::size_t const from = said_.find(first), to = said_.find(last);
-    if (from == std::string::npos || to == std::string::npos) return {};
-    std::string const output = said_.substr(from + first.size(), to - from - first.size());
-    said_.erase(0, to + last.size());
-    return output;
-  }
-
-  UniqueFd fd_;
-  std::string said_;
-  int commands_ = 0;
-};
 
 class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool> {
  protected:
@@ -138,9 +86,10 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
     Process sink = start("socat -u TCP-LISTEN:9000,reuseaddr OPEN:" + back + ",creat,trunc",
                          lab_->domain_ns("g2"));
     // Away from the terminal: the shell's jobs come and go with it.
-    ASSERT_NE(console_->run("setsid sh -c \"nc -l -p 9001 >/tmp/got; nc 10.77.0.2 9000 </tmp/got\" "
-                            "</dev/null >/dev/null 2>&1 & echo started"),
-              "");
+    ASSERT_TRUE(console_
+                    ->run("setsid sh -c \"nc -l -p 9001 >/tmp/got; nc 10.77.0.2 9000 </tmp/got\" "
+                          "</dev/null >/dev/null 2>&1 & :")
+                    .ok());
     EXPECT_TRUE(eventually(
         [&] {
           return netns::run("socat -u FILE:" + sent + " TCP:" + kGuest + ":9001,connect-timeout=2",
@@ -149,11 +98,11 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
         },
         20'000));
     EXPECT_TRUE(eventually([&] { return netns::run("cmp " + sent + " " + back).ok(); }, 60'000))
-        << console_->run("ls -l /tmp; netstat -tn");
+        << console_->run("ls -l /tmp; netstat -tn").output;
   }
 
   std::uint64_t counter(std::string const& name) {
-    std::string const text = console_->run("cat /sys/class/net/eth0/statistics/" + name);
+    std::string const text = console_->run("cat /sys/class/net/eth0/statistics/" + name).output;
     std::size_t const digit = text.find_first_of("0123456789");
     EXPECT_NE(digit, std::string::npos) << text;
     return digit == std::string::npos ? 0 : std::strtoull(&text[digit], nullptr, 10);
@@ -163,12 +112,12 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
   PermitFixture permits_;
   std::unique_ptr<VmHandle> vm_;
   UniqueFd listener_;
-  std::optional<Console> console_;
+  std::optional<GuestConsole> console_;
 };
 
 TEST_P(VhostUserTest, a_guest_talks_through_its_own_memory_and_survives_its_gate) {
   EXPECT_TRUE(ping("g2", kGuest, 5));
-  std::string const features = console_->run("cat /sys/class/net/eth0/device/features");
+  std::string const features = console_->run("cat /sys/class/net/eth0/device/features").output;
   std::size_t const first = features.find_first_of("01");
   ASSERT_NE(first, std::string::npos) << features;
   auto has = [&](std::size_t bit) { return features[first + bit] == '1'; };
@@ -197,7 +146,7 @@ TEST_P(VhostUserTest, a_guest_talks_through_its_own_memory_and_survives_its_gate
   ASSERT_DONE(a().route("10.77.0.2", "g2", "green", "b"));
   ASSERT_DONE(attach());
   EXPECT_TRUE(eventually([&] { return ping("g2", kGuest, 3); }, 15'000)) << "QEMU came not back";
-  EXPECT_THAT(console_->run("ping -c 2 -W 5 10.77.0.2"), HasSubstr(" 0% packet loss"));
+  EXPECT_THAT(console_->run("ping -c 2 -W 5 10.77.0.2").output, HasSubstr(" 0% packet loss"));
   expect_streams_arrive();
   EXPECT_TRUE(a().of<gate::PortFault>().empty());
 }
@@ -205,7 +154,7 @@ TEST_P(VhostUserTest, a_guest_talks_through_its_own_memory_and_survives_its_gate
 TEST_P(VhostUserTest, a_guest_of_another_label_gets_no_answer_and_a_detached_port_is_silent) {
   ASSERT_DONE(lab_->domain(b(), 3, "r1", "red", "10.77.0.9"));
   EXPECT_FALSE(ping("r1", kGuest));
-  EXPECT_THAT(console_->run("ping -c 1 -W 1 10.77.0.9"), HasSubstr("100% packet loss"));
+  EXPECT_THAT(console_->run("ping -c 1 -W 1 10.77.0.9").output, HasSubstr("100% packet loss"));
   EXPECT_TRUE(a().audited(Hook::flow_out, Verdict::deny, [](gate::Audit const& audit) {
     return std::string_view(audit.subject.data()) == "v1";
   }));
@@ -214,7 +163,7 @@ TEST_P(VhostUserTest, a_guest_of_another_label_gets_no_answer_and_a_detached_por
   listener_.reset();
   ASSERT_DONE(a().answer(a().detach(kPort)));
   EXPECT_FALSE(ping("g2", kGuest));
-  EXPECT_THAT(console_->run("ping -c 1 -W 1 10.77.0.2"), HasSubstr("100% packet loss"));
+  EXPECT_THAT(console_->run("ping -c 1 -W 1 10.77.0.2").output, HasSubstr("100% packet loss"));
   EXPECT_TRUE(vm_->suspend());
   EXPECT_TRUE(vm_->resume(permits_.start("v1")));
   EXPECT_TRUE(vm_->stop(permits_.stop("v1")));
