@@ -1,15 +1,13 @@
 // VMs without addresses behind real gates: they get them by DHCP and by router advertisement, and
 // find each other by name. This process serves, with shamond's own code, as both host monitors.
-#include "host/vm_services.hpp"
-
 #include <cstring>
 #include <fstream>
-#include <thread>
 
 #include <sys/socket.h>
 
 #include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
+#include "netns/vm_services_fixture.hpp"
 #include "tunnel/forwarder.hpp"
 #include "tunnel/worker.hpp"
 
@@ -32,46 +30,13 @@ class VmServicesTest : public GateTest, public ::testing::WithParamInterface<uns
     ASSERT_DONE(lab_->domain(b(), 2, "r2", "red", "10.77.0.3"));
     ASSERT_DONE(lab_->open_pair(2, "red"));
   }
-  void TearDown() override {
-    if (serving_.joinable()) {
-      loop_.post([this] { loop_.stop(); });
-      serving_.join();
-    }
-    at_a_.reset();
-    at_b_.reset();
-  }
+  void TearDown() override { services_.reset(); }
 
-  VmServicesSource source_of(Machine& machine, std::map<std::uint32_t, ServedVm> served) {
-    VmServicesSource source;
-    source.policy = [policy = machine.policy]() -> CompiledPolicy const& { return *policy; };
-    source.for_each_known = [](auto const& visit) {
-      visit(VmName("g1"), LabelName("green"), kG1, mac_of(kG1));
-      visit(VmName("g2"), LabelName("green"), kG2, mac_of(kG2));
-      visit(VmName("r2"), LabelName("red"), kR2, mac_of(kR2));
-    };
-    source.ports = [served] {
-      std::vector<PortId> ports;
-      for (auto const& [port, vm] : served) ports.push_back(PortId(port));
-      return ports;
-    };
-    source.served = [served](PortId port) {
-      auto const found = served.find(port.value());
-      return found == served.end() ? std::nullopt : std::optional<ServedVm>(found->second);
-    };
-    return source;
-  }
   void serve() {
-    at_a_.emplace(loop_, source_of(a(), {{1, served("g1", "green", kG1)}}));
-    at_b_.emplace(loop_,
-                  source_of(b(), {{1, served("g2", "green", kG2)}, {2, served("r2", "red", kR2)}}));
-    auto end_a = at_a_->open(), end_b = at_b_->open();
-    ASSERT_TRUE(end_a && end_b);
-    ASSERT_DONE(a().attach_services(*end_a));
-    ASSERT_DONE(b().attach_services(*end_b));
-    serving_ = std::thread([this] { loop_.run(); });
-  }
-  static ServedVm served(char const* name, char const* label, Ipv4 address) {
-    return {VmName(name), LabelName(label), address, 16, mac_of(address), 1420};
+    services_.emplace(std::vector{g1_, g2_, r2_});
+    ASSERT_DONE(services_->attach(a(), {{1, g1_}}));
+    ASSERT_DONE(services_->attach(b(), {{1, g2_}, {2, r2_}}));
+    services_->run();
   }
 
   /// A VM that was just started: its interface knows nothing.
@@ -113,9 +78,9 @@ class VmServicesTest : public GateTest, public ::testing::WithParamInterface<uns
     return ran.output.find(text) != std::string::npos;
   }
 
-  EventLoop loop_;
-  std::optional<VmServices> at_a_, at_b_;
-  std::thread serving_;
+  KnownVm const g1_{"g1", "green", kG1, mac_of(kG1)}, g2_{"g2", "green", kG2, mac_of(kG2)},
+      r2_{"r2", "red", kR2, mac_of(kR2)};
+  std::optional<ServicesLab> services_;
 };
 
 TEST_P(VmServicesTest, a_vm_gets_its_address_by_dhcp_and_finds_others_by_name) {

@@ -1,0 +1,65 @@
+// A real QEMU guest whose card is tried: the VM driver's own arguments, with what a test changes of
+// them. It has no vTPM, and its gate's ends are the test's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netns/guest_console.hpp"
+#include "vm/driver.hpp"
+#include "vm/process.hpp"
+#include "vm/qemu/qemu_arguments.hpp"
+#include "vm/qemu/qmp.hpp"
+
+namespace shamon::netns {
+
+class QemuGuest {
+ public:
+  struct Options {
+    /// What the test says of name, label, address, mac, nic and packed_ring; the rest is made here.
+    VmSpec spec;
+    std::string folder;         ///< for its sockets and logs
+    unsigned queue_pairs = 1;   ///< of a vhost-user card; as many processors
+    std::string memory_object;  ///< instead of the driver's; its id must be `ram`
+    std::string incoming;       ///< where a guest comes from that another QEMU gives away
+    /// Programs of this machine that the guest shall have, under the same paths.
+    std::vector<std::string> programs;
+  };
+
+  /// What there is to install or to make before one can be started; empty: nothing.
+  static std::string missing();
+
+  /// Throws if QEMU cannot be started. With a vhost-user card nothing more happens before the gate
+  /// has the port.
+  explicit QemuGuest(Options options);
+
+  /// The gate's end of the card.
+  UniqueFd port() const;
+  /// True once the guest's shell answers.
+  bool has_booted(int seconds_max = 120);
+  /// A command for its shell.
+  Ran run(std::string const& command, int seconds_max = 40);
+  /// A command for QEMU, and its answer; or the error as text.
+  std::string ask(std::string const& command, std::string const& arguments = {});
+  bool running() const { return !process_.has_ended(); }
+  void end() { process_.kill(); }
+  pid_t pid() const { return process_.pid(); }
+  /// What QEMU and the guest said last.
+  std::string told() const;
+
+ private:
+  void make_card();
+  void add_programs();
+  std::vector<std::string> arguments(QemuDescriptors const& descriptors) const;
+
+  Options options_;
+  UniqueFd port_, their_port_, qmp_socket_, agent_;
+  std::optional<QmpConnection> qmp_;
+  std::optional<GuestConsole> console_;
+  ProcessStarter starter_;
+  ChildProcess process_;
+};
+
+}  // namespace shamon::netns
