@@ -17,6 +17,9 @@ class GuestConsole {
   /// What the command printed, in lines that end in \n, and its exit status. Status -1: nothing
   /// came back in time, and the output is what the line said instead. The command is typed once.
   Ran run(std::string const& command, int seconds_max = 40);
+  /// Starts a command that has no single quotes and runs on by itself. (A job of the shell would
+  /// not: BusyBox's shell ends soon after one was started, and takes it along.)
+  bool start(std::string const& command);
 
  private:
   bool type(std::string const& line);
@@ -28,7 +31,7 @@ class GuestConsole {
 
   UniqueFd fd_;
   std::string said_;
-  int count_ = 0;
+  int count_ = 0, started_ = 0;
 };
 
 }  // namespace shamon::netns

@@ -73,4 +73,12 @@ Ran GuestConsole::run(std::string const& command, int seconds_max) {
   return {std::atoi(&said_[to + 8]), said_.substr(first, to - first)};
 }
 
+bool GuestConsole::start(std::string const& command) {
+  // It wants a file with the number of a process that does not run yet.
+  std::string const number = std::to_string(++started_);
+  return run("start-stop-daemon -S -b -p /tmp/started-" + number + " -a /bin/sh -- -c '" + command +
+             "'")
+      .ok();
+}
+
 }  // namespace shamon::netns

@@ -41,6 +41,8 @@ class QemuGuest {
   bool has_booted(int seconds_max = 120);
   /// A command for its shell.
   Ran run(std::string const& command, int seconds_max = 40);
+  /// A command without single quotes that runs on in the guest.
+  bool start(std::string const& command);
   /// A command for QEMU, and its answer; or the error as text.
   std::string ask(std::string const& command, std::string const& arguments = {});
   bool running() const { return !process_.has_ended(); }
@@ -51,6 +53,7 @@ class QemuGuest {
 
  private:
   void make_card();
+  GuestConsole& console();
   void add_programs();
   std::vector<std::string> arguments(QemuDescriptors const& descriptors) const;
 

@@ -142,10 +142,17 @@ bool QemuGuest::has_booted(int seconds_max) {
   return there && *console_ && console_->run("true", seconds_max).ok();
 }
 
-Ran QemuGuest::run(std::string const& command, int seconds_max) {
+GuestConsole& QemuGuest::console() {
   if (!console_) console_.emplace(console_socket_path(options_.spec));
-  if (!*console_) return {-1, "no console"};
-  return console_->run(command, seconds_max);
+  return *console_;
+}
+
+Ran QemuGuest::run(std::string const& command, int seconds_max) {
+  return console().run(command, seconds_max);
+}
+
+bool QemuGuest::start(std::string const& command) {
+  return console().start(command);
 }
 
 std::string QemuGuest::ask(std::string const& command, std::string const& arguments) {

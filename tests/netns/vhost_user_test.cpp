@@ -85,11 +85,7 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
     ASSERT_TRUE(netns::run("head -c 6000000 /dev/urandom > " + sent).ok());
     Process sink = start("socat -u TCP-LISTEN:9000,reuseaddr OPEN:" + back + ",creat,trunc",
                          lab_->domain_ns("g2"));
-    // Away from the terminal: the shell's jobs come and go with it.
-    ASSERT_TRUE(console_
-                    ->run("setsid sh -c \"nc -l -p 9001 >/tmp/got; nc 10.77.0.2 9000 </tmp/got\" "
-                          "</dev/null >/dev/null 2>&1 & :")
-                    .ok());
+    ASSERT_TRUE(console_->start("nc -l -p 9001 >/tmp/got; nc 10.77.0.2 9000 </tmp/got"));
     EXPECT_TRUE(eventually(
         [&] {
           return netns::run("socat -u FILE:" + sent + " TCP:" + kGuest + ":9001,connect-timeout=2",
