@@ -271,6 +271,8 @@ Checked<void> Backend::set_features(std::uint64_t features) noexcept {
   // A running ring has the shape that was agreed; only the log comes and goes meanwhile.
   if (running && (changed & ~kLogAll) != 0) return stop_with(Fault::bad_features);
   features_.store(features, std::memory_order_relaxed);
+  // The guest has moved, or stays.
+  if ((features & kLogAll) == 0) log_.reset();
   return rewire();
 }
 

@@ -392,27 +392,52 @@ TEST_F(VhostUserPortTest, a_disabled_queue_gets_nothing_and_loses_what_it_sends)
 }
 
 TEST_F(VhostUserPortTest, the_log_has_the_pages_of_a_guest_that_moves) {
-  start(kOffloads);
-  std::uint64_t const end = test::kGuestBase + 2 * memory_[0].size;
-  SharedMemory const log(end / kLogPageBytes / 8);
-  ByteWriter area;
-  area.u64le(log.size).u64le(0);
-  send(Request::set_log_base, area.view(), {log.fd.get()});
-  EXPECT_EQ(reply(Request::set_log_base), 0u);
-  send(Request::set_features, number(kOffloads | kLogAll), {}, 9);
-  EXPECT_EQ(reply(Request::set_features), 0u);
-  std::memset(log.data, 0, log.size);
-  auto dirty = [&](std::uint64_t guest) {
-    return (log.data[guest / kLogPageBytes / 8] >> guest / kLogPageBytes % 8 & 1) != 0;
-  };
-  guest_offers(1000);
-  Bytes frame(60, 1);
-  EXPECT_EQ(gate_sends(frame), Outcome::done);
-  auto const used = to_guest_->collect();
-  ASSERT_TRUE(used.has_value());
-  EXPECT_TRUE(dirty(to_guest_->buffer(used->id)));
-  EXPECT_TRUE(dirty(test::kGuestBase + Driver::kDevice));
-  EXPECT_FALSE(dirty(to_guest_->buffer(used->id) + kLogPageBytes));
+  for (std::uint64_t const ring : {std::uint64_t{0}, kRingPacked}) {
+    start(kOffloads | ring);
+    SharedMemory const log((test::kGuestBase + 2 * memory_[0].size) / kLogPageBytes / 8);
+    auto const agree = [&](std::uint64_t more) {
+      send(Request::set_features, number(kOffloads | ring | more), {}, 9);
+      EXPECT_EQ(reply(Request::set_features), 0u);
+      std::memset(log.data, 0, log.size);
+    };
+    auto const dirty = [&](std::uint64_t guest) {
+      return (log.data[guest / kLogPageBytes / 8] >> guest / kLogPageBytes % 8 & 1) != 0;
+    };
+    auto const receives_at = [&] {
+      guest_offers(1000);
+      Bytes frame(60, 1);
+      EXPECT_EQ(gate_sends(frame), Outcome::done);
+      auto const used = to_guest_->collect();
+      return used ? to_guest_->buffer(used->id) : 0;
+    };
+    ByteWriter area;
+    area.u64le(log.size).u64le(0);
+    send(Request::set_log_base, area.view(), {log.fd.get()});
+    EXPECT_EQ(reply(Request::set_log_base), 0u);
+    agree(kLogAll);
+    std::uint64_t const buffer = receives_at();
+    EXPECT_TRUE(dirty(buffer));
+    EXPECT_FALSE(dirty(buffer + kLogPageBytes));
+    EXPECT_TRUE(dirty(test::kGuestBase + Driver::kDevice));
+    EXPECT_EQ(dirty(test::kGuestBase + Driver::kDescriptors), ring == kRingPacked);
+    EXPECT_FALSE(dirty(test::kGuestBase + Driver::kDriver));
+    // What the guest gives away is read, but the ring says that it was.
+    std::memset(log.data, 0, log.size);
+    guest_sends(Bytes(60, 1));
+    kick(1);
+    EXPECT_EQ(outcome(), Outcome::done);
+    std::uint64_t const second = test::kGuestBase + memory_[0].size;
+    EXPECT_TRUE(dirty(second + (ring == kRingPacked ? Driver::kDescriptors : Driver::kDevice)));
+    EXPECT_FALSE(dirty(second + Driver::kBuffers));
+    // A log is used no longer than the guest moves; the next move brings its own.
+    agree(0);
+    EXPECT_FALSE(dirty(receives_at()));
+    agree(kLogAll);
+    EXPECT_FALSE(dirty(receives_at()));
+    socket_.reset();
+    EXPECT_EQ(outcome(), Outcome::busy);
+    connect();
+  }
 }
 
 TEST_F(VhostUserPortTest, a_breach_stops_the_port_and_says_which) {
