@@ -440,6 +440,22 @@ TEST_F(VhostUserPortTest, the_log_has_the_pages_of_a_guest_that_moves) {
   }
 }
 
+TEST_F(VhostUserPortTest, memory_that_was_shown_cannot_be_taken_away) {
+  start(kOffloads);
+  for (SharedMemory const& memory : memory_) {
+    EXPECT_EQ(::ftruncate(memory.fd.get(), 0), -1);
+    EXPECT_EQ(errno, EPERM);
+    // A hole is only empty memory; the ring in it says nothing then.
+    EXPECT_EQ(::fallocate(memory.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                          static_cast<off_t>(memory.size)),
+              0);
+  }
+  kick(1);
+  EXPECT_EQ(outcome(), Outcome::busy);
+  Bytes frame(60, 1);
+  EXPECT_EQ(gate_sends(frame), Outcome::busy);
+}
+
 TEST_F(VhostUserPortTest, a_breach_stops_the_port_and_says_which) {
   struct Row {
     char const* name;
@@ -447,6 +463,23 @@ TEST_F(VhostUserPortTest, a_breach_stops_the_port_and_says_which) {
     Fault fault;
   };
   SharedMemory const open_memory(4096, 0), short_log(4096);
+  SharedMemory const growing(4096, F_SEAL_SHRINK), shrinking(4096, F_SEAL_GROW);
+  UniqueFd const file(::open((folder_ + "/m").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::ftruncate(file.get(), 4096), 0);
+  auto const show = [&](std::vector<int> const& regions, std::uint64_t offset = 0) {
+    ByteWriter out;
+    out.u32le(static_cast<std::uint32_t>(regions.size())).u32le(0);
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+      out.u64le(4096 * i).u64le(4096).u64le(4096 * i).u64le(offset);
+    }
+    send(Request::set_mem_table, out.view(), regions);
+  };
+  auto const show_log = [&](int log) {
+    start(kOffloads);
+    ByteWriter area;
+    area.u64le(4096).u64le(0);
+    send(Request::set_log_base, area.view(), {log});
+  };
   Row const rows[] = {
       {"unknown request", [&] { send(static_cast<Request>(99), {}); }, Fault::unknown_request},
       {"feature not offered", [&] { send(Request::set_features, number(1u << 10)); },
@@ -472,13 +505,28 @@ TEST_F(VhostUserPortTest, a_breach_stops_the_port_and_says_which) {
          start_ring(1, 0);
        },
        Fault::bad_features},
-      {"memory that may shrink",
+      {"memory that may shrink", [&] { show({open_memory.fd.get()}); }, Fault::not_sealed},
+      {"memory that may only not grow", [&] { show({shrinking.fd.get()}); }, Fault::not_sealed},
+      {"the last region may shrink",
        [&] {
-         ByteWriter out;
-         out.u32le(1).u32le(0).u64le(0).u64le(4096).u64le(0).u64le(0);
-         send(Request::set_mem_table, out.view(), {open_memory.fd.get()});
+         show({growing.fd.get(), short_log.fd.get(), open_memory.fd.get()});
        },
        Fault::not_sealed},
+      {"memory that is a file", [&] { show({file.get()}); }, Fault::not_sealed},
+      {"memory that is a socket", [&] { show({socket_.get()}); }, Fault::not_sealed},
+      {"a region behind the end of its memory", [&] { show({growing.fd.get()}, 1); },
+       Fault::bad_region},
+      {"a log that may shrink", [&] { show_log(open_memory.fd.get()); }, Fault::not_sealed},
+      {"a log that is a file", [&] { show_log(file.get()); }, Fault::not_sealed},
+      // Other ways to show memory are not offered: adding a region, chains in flight.
+      {"VHOST_USER_ADD_MEM_REG",
+       [&] { send(static_cast<Request>(37), Bytes(40), {growing.fd.get()}); },
+       Fault::unknown_request},
+      {"VHOST_USER_GET_INFLIGHT_FD", [&] { send(static_cast<Request>(31), Bytes(24)); },
+       Fault::unknown_request},
+      {"VHOST_USER_SET_INFLIGHT_FD",
+       [&] { send(static_cast<Request>(32), Bytes(24), {growing.fd.get()}); },
+       Fault::unknown_request},
       {"more descriptors than a message has",
        [&] { send(Request::set_owner, {}, std::vector<int>(9, socket_.get())); },
        Fault::bad_descriptors},
