@@ -14,8 +14,9 @@ namespace {
 constexpr Duration kReconnectDelay = std::chrono::milliseconds(200);
 constexpr Duration kStatisticsPeriod = std::chrono::milliseconds(500);
 
-std::string text_of(gate::Name const& name) {
-  return std::string(name.data(), ::strnlen(name.data(), name.size()));
+template <std::size_t N>
+std::string text_of(std::array<char, N> const& text) {
+  return std::string(text.data(), ::strnlen(text.data(), N));
 }
 
 template <class... F>
@@ -138,9 +139,7 @@ void GateLink::handle(GateClient::Event const& event) {
                    retire(found->first, read_monotonic_clock());
                  },
                  [&](gate::PortFault const& fault) {
-                   journal_.event("port_fault", "port " + std::to_string(fault.port), "",
-                                  std::string(fault.text.data(),
-                                              ::strnlen(fault.text.data(), fault.text.size())));
+                   handlers_.on_port_fault(PortId(fault.port), text_of(fault.text));
                  },
                  [&](gate::Statistics const& statistics) {
                    auto const found = associations_.find(AssociationId(statistics.association));

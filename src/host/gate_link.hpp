@@ -60,6 +60,8 @@ class GateLink {
     std::function<void(HostName const&, LabelName const&)> on_rekey_wanted;
     std::function<void(AssociationRecord const&)> on_association_ended;
     std::function<void(gate::Audit const&)> on_audit;
+    /// The gate has stopped a port by itself, and why.
+    std::function<void(PortId, std::string const&)> on_port_fault;
     /// The gate's answer to open_share().
     std::function<void(ChannelId, Status const&)> on_share_answered;
     std::function<void(gate::ShareState const&)> on_share_reported;

@@ -151,8 +151,27 @@ GateLink::Handlers HostMonitor::gate_handlers() {
     }
     journal_.audit(row_of(audit, monitor_.policy(), read_wall_clock()));
   };
+  out.on_port_fault = [this](PortId port, std::string const& why) { port_stopped(port, why); };
   out.open_services = [this] { return services_.open(); };
   return out;
+}
+
+void HostMonitor::port_stopped(PortId port, std::string const& why) {
+  AuditRow row;
+  row.time = read_wall_clock();
+  row.hook = to_string(Hook::port_attach);
+  row.verdict = "denied";
+  row.reason = "port stopped by the gate";
+  row.subject = "port " + std::to_string(port.value());
+  vms_.for_each([&](ManagedVm const& vm) {
+    if (vm.port != port) return;
+    row.subject = vm.spec.name.value();
+    row.subject_label = vm.spec.label.value();
+  });
+  row.text = row.subject + ": the gate has stopped its port: " + why;
+  row.revision = monitor_.revision();
+  journal_.event("port_fault", row.subject, "", why);
+  journal_.audit(std::move(row));
 }
 
 VmServicesSource HostMonitor::services_source() {

@@ -27,6 +27,7 @@ class HostMonitor {
 
   Membership::Handlers membership_handlers();
   GateLink::Handlers gate_handlers();
+  void port_stopped(PortId port, std::string const& why);
   VmManager::Handlers vm_handlers();
   LocalApiSource api_source();
   VmServicesSource services_source();

@@ -187,6 +187,18 @@ TEST_F(CoalitionTest, SameLabelsTalkAcrossMachinesAndOthersAreRefusedWithTheRule
   EXPECT_EQ(shamon({"explain", "flow", "green-a", "green-b", "--host", "shype1"}).status, 0);
   EXPECT_EQ(shamon({"explain", "flow", "red-a", "green-b", "--host", "shype1"}).status, 12);
   EXPECT_EQ(shamon({"lab", "up", root_ + "/lab.toml"}).status, 6);  // it is up already
+
+  // A card that is gone is a port the gate stops, and says so.
+  ASSERT_EQ(run_process({"ip", "-n", "shamon-kill-red-a", "link", "del", "eth0"})->status, 0);
+  auto const told = [&] {
+    json const now = ask({"audit", "tail", "--denied", "--host", "shype1"});
+    auto const& records = now["data"]["records"];
+    return std::any_of(records.begin(), records.end(), [](json const& record) {
+      return record["subject"] == "red-a" && record["hook"] == "port_attach";
+    });
+  };
+  for (int tries = 0; tries < 50 && !told(); ++tries) std::this_thread::sleep_for(100ms);
+  EXPECT_TRUE(told());
 }
 
 TEST_F(CoalitionTest, AssociationsAreSealedWithTheCoalitionsFirstCipherAndShowIt) {
