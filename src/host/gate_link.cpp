@@ -210,7 +210,7 @@ void GateLink::send_port(PortRecord const& port) {
     return;
   }
   note(client_->attach_port(std::move(*permit), port.kind, port.label, port.mac, port.mtu,
-                            {&port.descriptor, 1}),
+                            port.descriptors),
        "attach port of " + port.vm.value());
 }
 

@@ -26,7 +26,7 @@ struct PortRecord {
   MacAddress mac;
   gate::PortKind kind = gate::PortKind::datagram;
   std::uint16_t mtu = 1420;
-  UniqueFd descriptor;
+  std::vector<UniqueFd> descriptors;
 };
 
 struct RemoteRoute {

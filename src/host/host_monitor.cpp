@@ -28,7 +28,7 @@ constexpr Duration kJournalPeriod = std::chrono::seconds(1);
 }  // namespace
 
 Result<std::unique_ptr<HostMonitor>> HostMonitor::create(EventLoop& loop, HostConfig config,
-                                                         std::map<std::string, UniqueFd> taps) {
+                                                         TapQueues taps) {
   auto pem = read_text_file(config.authority_ca_path);
   if (!pem) return pass(pem);
   auto ca = Certificate::all_from_pem(*pem);

@@ -17,7 +17,7 @@ class HostMonitor {
  public:
   /// Reads keys and certificates. Errors name the file. `taps`: descriptors of domains' ports.
   static Result<std::unique_ptr<HostMonitor>> create(EventLoop& loop, HostConfig config,
-                                                     std::map<std::string, UniqueFd> taps);
+                                                     TapQueues taps);
   ~HostMonitor();
   Status start();
 

@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
   if (check_only) return 0;
   ::signal(SIGPIPE, SIG_IGN);
   take_every_descriptor();
-  std::map<std::string, UniqueFd> taps;
-  for (auto& [name, fd] : take_passed_descriptors()) taps.emplace(name, std::move(fd));
+  TapQueues taps;
+  for (auto& [name, fd] : take_passed_descriptors()) taps[name].push_back(std::move(fd));
   EventLoop loop;
   // Before the monitor starts its threads: they inherit the blocked signals, and none of them ends
   // the process without a last signed head in the journal.

@@ -75,7 +75,7 @@ VmManager::~VmManager() {
   }
 }
 
-void VmManager::define(VmSpec spec, std::map<std::string, UniqueFd>& taps) {
+void VmManager::define(VmSpec spec, TapQueues& taps) {
   if (spec.kind == "domain") {
     auto const tap = taps.find(spec.name.value());
     if (tap != taps.end()) taps_.emplace(spec.name.value(), std::move(tap->second));
@@ -182,7 +182,7 @@ void VmManager::started(VmName const& name, Result<std::unique_ptr<VmHandle>> ha
   auto port = vm.handle->take_port();
   if (!port) return stop(name, "failed", port.error().describe());
   gate_.attach({vm.port, name, vm.spec.label, vm.spec.address, vm.spec.mac, kind_of(port->kind),
-                kPortMtu, std::move(port->descriptor)});
+                kPortMtu, std::move(port->descriptors)});
   auto channel = vm.handle->take_agent_channel();
   if (!channel) return stop(name, "failed", channel.error().describe());
   if (*channel) {

@@ -60,7 +60,7 @@ class VmManager {
             std::string swtpm_config, Handlers handlers);
   ~VmManager();
 
-  void define(VmSpec spec, std::map<std::string, UniqueFd>& taps);
+  void define(VmSpec spec, TapQueues& taps);
   /// What a VM's label, as configured here, is called in the policy in force.
   using LabelTranslator = std::function<Result<LabelName>(LabelName const& configured)>;
   /// Starts every defined VM whose image the policy admits and whose digests are trusted; each in
@@ -94,7 +94,7 @@ class VmManager {
   std::shared_ptr<std::mutex> provisioned_mutex_;
   std::unique_ptr<Driver> qemu_;
   std::unique_ptr<Driver> domain_;
-  std::map<std::string, UniqueFd> taps_;
+  TapQueues taps_;
   std::map<VmName, ManagedVm> vms_;
   std::vector<std::thread> starting_;
   std::atomic<bool> ending_ = false;

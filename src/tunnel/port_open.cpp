@@ -59,12 +59,22 @@ Result<UniqueFd> duplicate(UniqueFd const& descriptor) {
   return copy;
 }
 
+/// The kernel gives packets to attached queues only, also to those that nobody reads: whoever made
+/// them may keep them open. A TAP of one queue has nothing to attach.
+void use_queue(UniqueFd const& queue, bool used) noexcept {
+  ifreq request{};
+  request.ifr_flags = used ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+  (void)::ioctl(queue.get(), TUNSETQUEUE, &request);
+}
+
 /// A queue for each worker; where there are fewer, the others write to one of those. Queues beyond
-/// are closed, and the kernel gives them no packets any more.
+/// are detached.
 Result<PortDrivers> open_tap(std::vector<UniqueFd> queues, unsigned workers) {
   PortDrivers result;
-  for (UniqueFd const& queue : queues) {
-    if (Status ready = prepare_tap(queue); !ready) return pass(ready);
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    use_queue(queues[i], true);
+    if (Status ready = prepare_tap(queues[i]); !ready) return pass(ready);
+    if (i >= workers) use_queue(queues[i], false);
   }
   for (unsigned i = 0; i < workers; ++i) {
     Result<UniqueFd> queue = duplicate(queues[i % queues.size()]);

@@ -116,7 +116,7 @@ Status filter_system_calls() {
   }
   for (unsigned long request :
        {static_cast<unsigned long>(TUNGETIFF), static_cast<unsigned long>(TUNGETVNETHDRSZ),
-        static_cast<unsigned long>(TUNSETOFFLOAD)}) {
+        static_cast<unsigned long>(TUNSETOFFLOAD), static_cast<unsigned long>(TUNSETQUEUE)}) {
     filter.allow(SCMP_SYS(ioctl), equals(1, request));
   }
   // Memory, never executable.

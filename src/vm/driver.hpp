@@ -40,10 +40,14 @@ struct VmSpec {
   std::string state_folder;  ///< sockets, vTPM state, console log; owned by the driver
 };
 
+/// The queues of each domain's TAP, by the VM's name.
+using TapQueues = std::map<std::string, std::vector<UniqueFd>>;
+
 /// How the gate gets at the VM's only network attachment.
 struct PortDescriptor {
-  UniqueFd descriptor;
-  /// vhost_user: a listening socket, where this VM's hypervisor connects.
+  /// tap: one for each queue; else one. vhost_user: a listening socket, where this VM's hypervisor
+  /// connects.
+  std::vector<UniqueFd> descriptors;
   enum class Kind { tap, datagram, stream, vhost_user } kind = Kind::datagram;
 };
 
@@ -110,6 +114,6 @@ std::unique_ptr<Driver> make_qemu_driver(QemuOptions options);
 /// Light stand-ins: whoever is privileged (the lab, a service manager) made a network namespace
 /// with one TAP inside and passed the TAP's descriptor to us by name; the domain runs while its
 /// port is attached.
-std::unique_ptr<Driver> make_domain_driver(std::map<std::string, UniqueFd> taps_by_vm);
+std::unique_ptr<Driver> make_domain_driver(TapQueues taps_by_vm);
 
 }  // namespace shamon

@@ -272,7 +272,7 @@ Status Machine::attach(std::uint32_t port, std::string const& vm, std::string co
 Status Machine::attach_domain(std::uint32_t port, std::string const& vm, std::string const& label,
                               std::string const& vm_address, int mtu) {
   std::string const domain = ns.substr(0, ns.rfind('-') + 1) + vm;
-  std::vector<UniqueFd> const tap = create_tap_in(domain, "vm0", workers);
+  std::vector<UniqueFd> const& tap = taps_.emplace_back(create_tap_in(domain, "vm0", workers));
   MacAddress const mac = mac_of(*parse_ipv4(vm_address));
   must_run("ip -n " + domain + " link set lo up");
   must_run("ip -n " + domain + " link set vm0 address " + to_string(mac) + " mtu " +

@@ -5,6 +5,7 @@
 //   10.77.x.y                .1                     .2                 10.77.x.y
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -128,6 +129,7 @@ class Machine {
   Process gate_;
   std::optional<GateClient> client_;
   std::uint32_t next_memory_ = 0;
+  std::deque<std::vector<UniqueFd>> taps_;  ///< kept, as a host monitor keeps them
 };
 
 class GateLab {

@@ -505,6 +505,13 @@ TEST_F(GateTest, a_port_whose_vm_ends_is_reported_and_its_address_is_free_again)
   }
 }
 
+TEST_F(GateTest, a_taps_queues_beyond_the_workers_get_no_packets) {
+  a().workers = 4;  // of the TAP; the gate has one
+  ASSERT_DONE(lab_->lone_domain(a(), 9, "g9", "green", "10.77.0.9"));
+  // Each ping is a flow of its own, and most would wait in a queue that nobody reads.
+  for (int i = 0; i < 12; ++i) EXPECT_TRUE(ping("g9", "10.77.0.1")) << i;
+}
+
 TEST_F(GateTest, a_running_gate_has_no_rights_left) {
   std::string const file = "/proc/" + std::to_string(a().gate_pid()) + "/status";
   std::string const status = run("cat " + file).output;

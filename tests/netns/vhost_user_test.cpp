@@ -56,7 +56,7 @@ class VhostUserTest : public GateTest, public ::testing::WithParamInterface<bool
     auto port = vm_->take_port();
     ASSERT_TRUE(port);
     ASSERT_EQ(port->kind, PortDescriptor::Kind::vhost_user);
-    listener_ = std::move(port->descriptor);
+    listener_ = std::move(port->descriptors[0]);
     ASSERT_DONE(attach());
     ASSERT_DONE(b().route(kGuest, "v1", "green", "a"));
     ASSERT_TRUE(eventually([&] { return ping("g2", kGuest); }, kBootMs)) << what_is_known();

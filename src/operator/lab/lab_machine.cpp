@@ -317,8 +317,7 @@ Status LabMachineRoom::start_gate(LabMachine const& machine) {
                   std::chrono::seconds(5));
 }
 
-Status LabMachineRoom::start_monitor(LabMachine const& machine,
-                                     std::map<std::string, UniqueFd> const& taps) {
+Status LabMachineRoom::start_monitor(LabMachine const& machine, LabTaps const& taps) {
   auto const paths = machine_paths(state_, machine.name.value());
   ProcessSpec spec{.arguments = {paths.bin + "/shamond", "--config", paths.etc + "/shamond.toml"},
                    .output_path = paths.log + "/shamond.log",
@@ -326,8 +325,9 @@ Status LabMachineRoom::start_monitor(LabMachine const& machine,
                    .uid = uid_of(machine)};
   for (auto const& vm : spec_.vms) {
     auto const tap = taps.find(vm.name.value());
-    if (vm.machine == machine.name && tap != taps.end()) {
-      spec.descriptors.emplace_back(vm.name.value(), tap->second.get());
+    if (vm.machine != machine.name || tap == taps.end()) continue;
+    for (UniqueFd const& queue : tap->second) {
+      spec.descriptors.emplace_back(vm.name.value(), queue.get());
     }
   }
   auto started = spawn_into(state_, machine.name.value() + "/shamond", spec);
@@ -336,8 +336,7 @@ Status LabMachineRoom::start_monitor(LabMachine const& machine,
                   std::chrono::seconds(10));
 }
 
-Status LabMachineRoom::boot(LabMachine const& machine,
-                            std::map<std::string, UniqueFd> const& taps) {
+Status LabMachineRoom::boot(LabMachine const& machine, LabTaps const& taps) {
   auto done = start_tpm(machine);
   if (done) done = measure_boot(machine);
   if (done) done = start_gate(machine);

@@ -38,7 +38,7 @@ class LabMachineRoom {
   Status tamper(std::string const& machine, std::string const& component);
   /// The boot stage: TPM on, firmware stand-in and every component measured, then gate and monitor
   /// started. This root of trust is software and says so.
-  Status boot(LabMachine const& machine, std::map<std::string, UniqueFd> const& taps);
+  Status boot(LabMachine const& machine, LabTaps const& taps);
   /// Measures a component's binary as it is now, as a service manager with measured starts does
   /// before it runs one.
   Status measure_again(LabMachine const& machine, std::string const& component);
@@ -47,7 +47,7 @@ class LabMachineRoom {
   Status measure_boot(LabMachine const& machine);
   Status start_tpm(LabMachine const& machine);
   Status start_gate(LabMachine const& machine);
-  Status start_monitor(LabMachine const& machine, std::map<std::string, UniqueFd> const& taps);
+  Status start_monitor(LabMachine const& machine, LabTaps const& taps);
   std::string monitor_config(LabMachine const& machine) const;
   std::string gate_config(LabMachine const& machine) const;
   std::vector<std::string> gate_arguments(LabMachine const& machine) const;

@@ -1,5 +1,6 @@
 #include "operator/lab/lab_network.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
@@ -44,28 +45,40 @@ Status join_fabric(LabSpec const& lab, std::string const& machine, Ipv4 address,
   return {};
 }
 
-/// Opens a TAP inside a namespace. A thread of its own enters it, so ours stays where it is.
-Result<UniqueFd> open_tap(std::string const& ns, std::string const& interface) {
-  Result<UniqueFd> out = fail(Errc::internal, "not run");
+constexpr unsigned kQueuesMax = 16;  ///< workers that a gate has at most
+
+/// One more queue of a TAP; the first one makes it.
+Result<UniqueFd> open_queue(std::string const& interface) {
+  UniqueFd queue(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!queue) return fail_errno("open /dev/net/tun");
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  if (::ioctl(queue.get(), TUNSETIFF, &request) != 0) return fail_errno("TUNSETIFF");
+  return queue;
+}
+
+/// Opens a TAP inside a namespace, with a queue for each worker a gate has by itself. A thread of
+/// its own enters the namespace, so ours stays where it is.
+Result<std::vector<UniqueFd>> open_tap(std::string const& ns, std::string const& interface) {
+  Result<std::vector<UniqueFd>> out = fail(Errc::internal, "not run");
   std::thread([&] {
     UniqueFd space(::open(("/run/netns/" + ns).c_str(), O_RDONLY | O_CLOEXEC));
     if (!space || ::setns(space.get(), CLONE_NEWNET) != 0) {
       out = fail_errno("entering namespace " + ns);
       return;
     }
-    UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!tap) {
-      out = fail_errno("open /dev/net/tun");
-      return;
+    std::vector<UniqueFd> queues;
+    unsigned const count = std::clamp(std::thread::hardware_concurrency(), 1u, kQueuesMax);
+    for (unsigned i = 0; i < count; ++i) {
+      auto queue = open_queue(interface);
+      if (!queue) {
+        out = pass(queue);
+        return;
+      }
+      queues.push_back(*std::move(queue));
     }
-    ifreq request{};
-    std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
-      out = fail_errno("TUNSETIFF");
-      return;
-    }
-    out = std::move(tap);
+    out = std::move(queues);
   }).join();
   return out;
 }
@@ -93,7 +106,7 @@ Status build_network(LabSpec const& lab, LabState& state) {
   return joined;
 }
 
-Result<UniqueFd> build_domain(LabSpec const& lab, LabVm const& vm, LabState& state) {
+Result<std::vector<UniqueFd>> build_domain(LabSpec const& lab, LabVm const& vm, LabState& state) {
   std::string const ns = namespace_of(lab, vm.name.value());
   auto made = make_namespace(ns, state);
   if (!made) return pass(made);

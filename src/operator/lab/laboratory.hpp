@@ -54,7 +54,7 @@ class Laboratory {
   std::string programs_;
   LabState state_;
   std::unique_ptr<LabMachineRoom> room_;
-  std::map<std::string, UniqueFd> taps_;
+  LabTaps taps_;
   bool owned_ = true;
 };
 

@@ -13,11 +13,14 @@
 namespace shamon {
 namespace {
 
-/// A second descriptor of the same TAP: a domain may be stopped and started again.
-Result<UniqueFd> duplicate(UniqueFd const& fd) {
-  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-  if (!copy) return fail_errno("duplicate a TAP's descriptor");
-  return copy;
+/// Second descriptors of the same queues: a domain may be stopped and started again.
+Result<std::vector<UniqueFd>> duplicate(std::vector<UniqueFd> const& queues) {
+  std::vector<UniqueFd> copies;
+  for (UniqueFd const& queue : queues) {
+    copies.emplace_back(::fcntl(queue.get(), F_DUPFD_CLOEXEC, 3));
+    if (!copies.back()) return fail_errno("duplicate a TAP's descriptor");
+  }
+  return copies;
 }
 
 Status check_is_tap(UniqueFd const& fd) {
@@ -30,7 +33,8 @@ Status check_is_tap(UniqueFd const& fd) {
 /// Thread-safe. The host detaches the port of a suspended domain; here that is only remembered.
 class DomainVm final : public VmHandle {
  public:
-  DomainVm(VmName name, UniqueFd tap) : name_(std::move(name)), tap_(std::move(tap)) {}
+  DomainVm(VmName name, std::vector<UniqueFd> queues)
+      : name_(std::move(name)), queues_(std::move(queues)) {}
 
   VmState state() const override {
     std::lock_guard const lock(mutex_);
@@ -38,8 +42,8 @@ class DomainVm final : public VmHandle {
   }
   Result<PortDescriptor> take_port() override {
     std::lock_guard const lock(mutex_);
-    if (!tap_) return fail(Errc::conflict, "the port was taken before");
-    return PortDescriptor{std::move(tap_), PortDescriptor::Kind::tap};
+    if (queues_.empty()) return fail(Errc::conflict, "the port was taken before");
+    return PortDescriptor{std::exchange(queues_, {}), PortDescriptor::Kind::tap};
   }
   Result<std::optional<UniqueFd>> take_agent_channel() override {
     return std::optional<UniqueFd>();
@@ -55,7 +59,7 @@ class DomainVm final : public VmHandle {
     if (permit.operation().vm != name_) return fail(Errc::denied, "permit of another VM");
     std::lock_guard const lock(mutex_);
     state_ = VmState::stopped;
-    tap_.reset();
+    queues_.clear();
     return {};
   }
 
@@ -69,13 +73,13 @@ class DomainVm final : public VmHandle {
 
   mutable std::mutex mutex_;
   VmName const name_;
-  UniqueFd tap_;
+  std::vector<UniqueFd> queues_;
   VmState state_ = VmState::running;
 };
 
 class DomainDriver final : public Driver {
  public:
-  explicit DomainDriver(std::map<std::string, UniqueFd> taps) : taps_(std::move(taps)) {}
+  explicit DomainDriver(TapQueues taps) : taps_(std::move(taps)) {}
 
   Result<std::unique_ptr<VmHandle>> start(Permit<VmStart>&& permit, VmSpec const& spec) override {
     if (permit.operation().vm != spec.name) return fail(Errc::denied, "permit of another VM");
@@ -84,21 +88,22 @@ class DomainDriver final : public Driver {
     if (tap == taps_.end()) {
       return fail(Errc::not_found, "no TAP was passed for domain " + spec.name.value());
     }
-    if (auto const checked = check_is_tap(tap->second); !checked) {
-      return pass(checked, "domain " + spec.name.value());
+    for (UniqueFd const& queue : tap->second) {
+      auto const checked = check_is_tap(queue);
+      if (!checked) return pass(checked, "domain " + spec.name.value());
     }
-    auto copy = duplicate(tap->second);
-    if (!copy) return pass(copy);
-    return std::make_unique<DomainVm>(spec.name, *std::move(copy));
+    auto copies = duplicate(tap->second);
+    if (!copies) return pass(copies);
+    return std::make_unique<DomainVm>(spec.name, *std::move(copies));
   }
 
  private:
-  std::map<std::string, UniqueFd> const taps_;
+  TapQueues const taps_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_domain_driver(std::map<std::string, UniqueFd> taps_by_vm) {
+std::unique_ptr<Driver> make_domain_driver(TapQueues taps_by_vm) {
   return std::make_unique<DomainDriver>(std::move(taps_by_vm));
 }
 

@@ -31,10 +31,10 @@ class DomainDriverTest : public ::testing::Test {
   void SetUp() override {
     auto tap = make_device(IFF_TAP);
     if (!tap) GTEST_SKIP() << "needs CAP_NET_ADMIN and /dev/net/tun to make a TAP";
-    std::map<std::string, UniqueFd> taps;
-    taps["a"] = std::move(tap);
-    taps["tun"] = make_device(IFF_TUN);
-    taps["file"] = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    TapQueues taps;
+    taps["a"].push_back(std::move(tap));
+    taps["tun"].push_back(make_device(IFF_TUN));
+    taps["file"].emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
     driver_ = make_domain_driver(std::move(taps));
   }
   PermitFixture permits_;
@@ -52,7 +52,7 @@ TEST_F(DomainDriverTest, ADomainRunsStopsAndRunsAgain) {
     ASSERT_TRUE(port);
     EXPECT_EQ(port->kind, PortDescriptor::Kind::tap);
     ifreq request{};
-    EXPECT_EQ(::ioctl(port->descriptor.get(), TUNGETIFF, &request), 0);
+    EXPECT_EQ(::ioctl(port->descriptors[0].get(), TUNGETIFF, &request), 0);
     EXPECT_FALSE((*vm)->take_port()) << "can be taken once";
     auto const agent = (*vm)->take_agent_channel();
     ASSERT_TRUE(agent);

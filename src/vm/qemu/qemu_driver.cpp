@@ -60,17 +60,25 @@ struct NetworkEnds {
   std::string path;
 };
 
+PortDescriptor one_descriptor(UniqueFd descriptor, PortDescriptor::Kind kind) {
+  PortDescriptor port{{}, kind};
+  port.descriptors.push_back(std::move(descriptor));
+  return port;
+}
+
 Result<NetworkEnds> make_network(VmSpec const& spec) {
   if (spec.nic == Nic::vhost_user) {
     auto const path = vhost_user_socket_path(spec);
     auto listener = listen_at(path);
     if (!listener) return pass(listener);
-    return NetworkEnds{{*std::move(listener), PortDescriptor::Kind::vhost_user}, {}, path};
+    return NetworkEnds{
+        one_descriptor(*std::move(listener), PortDescriptor::Kind::vhost_user), {}, path};
   }
   auto pair = make_network_pair();
   if (!pair) return pass(pair);
-  return NetworkEnds{
-      {std::move(pair->first), PortDescriptor::Kind::datagram}, std::move(pair->second), {}};
+  return NetworkEnds{one_descriptor(std::move(pair->first), PortDescriptor::Kind::datagram),
+                     std::move(pair->second),
+                     {}};
 }
 
 Accelerator probe_accelerator() {

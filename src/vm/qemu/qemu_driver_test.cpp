@@ -240,14 +240,15 @@ TEST_F(QemuDriverTest, ARealGuestRunsTalksSleepsAndIsGone) {
   auto agent = vm->take_agent_channel();
   ASSERT_TRUE(agent && agent->has_value());
   EXPECT_FALSE(vm->take_agent_channel()) << "can be taken once";
-  ASSERT_TRUE(answers_arp(port->descriptor.get(), kBootTimeout)) << "the port carries no frames";
+  ASSERT_TRUE(answers_arp(port->descriptors[0].get(), kBootTimeout))
+      << "the port carries no frames";
 
   EXPECT_TRUE(vm->suspend());
   EXPECT_EQ(vm->state(), VmState::suspended);
-  EXPECT_FALSE(answers_arp(port->descriptor.get(), 1s)) << "a suspended guest answers";
+  EXPECT_FALSE(answers_arp(port->descriptors[0].get(), 1s)) << "a suspended guest answers";
   EXPECT_FALSE(vm->resume(permits_.start("vm-green"))) << "permit of another VM";
   EXPECT_TRUE(vm->resume(permits_.start("vm-red")));
-  EXPECT_TRUE(answers_arp(port->descriptor.get(), 30s));
+  EXPECT_TRUE(answers_arp(port->descriptors[0].get(), 30s));
 
   auto const console = connect_to(vm->console_path());
   ASSERT_TRUE(console);

@@ -25,8 +25,10 @@ VmState QemuVm::state() const {
 
 Result<PortDescriptor> QemuVm::take_port() {
   std::lock_guard const lock(mutex_);
-  if (!parts_.network.descriptor) return fail(Errc::conflict, "the port was taken before");
-  return std::move(parts_.network);
+  if (parts_.network.descriptors.empty()) {
+    return fail(Errc::conflict, "the port was taken before");
+  }
+  return std::exchange(parts_.network, {});
 }
 
 Result<std::optional<UniqueFd>> QemuVm::take_agent_channel() {
