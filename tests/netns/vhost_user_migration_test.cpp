@@ -67,12 +67,12 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
     json const now = migration();
     return now.contains("ram") ? now["ram"]["dirty-sync-count"].get<int>() : 0;
   }
-  void limit(int megabytes_a_second, int downtime_ms) {
-    EXPECT_THAT(source_->ask("migrate-set-parameters",
-                             json{{"max-bandwidth", megabytes_a_second * 1'000'000},
-                                  {"downtime-limit", downtime_ms}}
-                                 .dump()),
-                HasSubstr("return"));
+  void limit(int kilobytes_a_second, int downtime_ms) {
+    EXPECT_THAT(
+        source_->ask("migrate-set-parameters", json{{"max-bandwidth", kilobytes_a_second * 1000},
+                                                    {"downtime-limit", downtime_ms}}
+                                                   .dump()),
+        HasSubstr("return"));
   }
   void migrate_to(std::string const& socket) {
     EXPECT_THAT(source_->ask("migrate", json{{"uri", "unix:" + socket}}.dump()),
@@ -88,7 +88,7 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
     Process const sink = start("socat -u UNIX-LISTEN:" + nowhere + " OPEN:/dev/null", a().ns);
     ASSERT_TRUE(eventually([&] { return run("test -S " + nowhere).ok(); }));
     EXPECT_FALSE(has_log());
-    limit(1, 1);
+    limit(1000, 1);
     migrate_to(nowhere);
     ASSERT_TRUE(eventually([&] { return has_log(); }, 10'000)) << migration().dump();
     EXPECT_TRUE(ping("g1", kAddress, 3));
@@ -96,6 +96,24 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
     ASSERT_TRUE(eventually([&] { return status() == "cancelled"; }, 20'000)) << status();
     EXPECT_TRUE(eventually([&] { return !has_log(); }));
     EXPECT_TRUE(ping("g1", kAddress, 3));
+  }
+  /// Begins the move, until QEMU has sent each page once. From then on it sends so little that what
+  /// an idle guest writes keeps it from its end. (A guest that writes all the time would do as
+  /// well, but under QEMU 7.2's emulator and load it died of one move in five, with a socket card
+  /// and no gate too.)
+  void copy_once() {
+    limit(20'000, 1);
+    migrate_to(lab_->directory + "/moves");
+    auto const remaining = [&] {
+      json const now = migration();
+      return now.contains("ram") ? now["ram"]["remaining"].get<std::uint64_t>() : UINT64_MAX;
+    };
+    ASSERT_TRUE(eventually([&] { return remaining() < 20'000'000; }, 60'000));
+    // Less than a page fits into the downtime.
+    limit(3000, 1);
+    ASSERT_TRUE(eventually([&] { return passes() >= 2; }, 60'000)) << migration().dump();
+    limit(100, 1);
+    EXPECT_TRUE(has_log());
   }
 
   // --- traffic ---
@@ -142,25 +160,15 @@ TEST_P(VhostUserMigrationTest, a_guest_that_moves_has_all_that_was_written_meanw
   std::string const flowing_file = make_file("flowing", 2'000'000);
   ASSERT_NO_FATAL_FAILURE(hold_in_guest());
   Process flowing = send_slowly(flowing_file);
-  // Memory that the guest writes itself keeps QEMU copying for as long as the test wants.
-  ASSERT_TRUE(source_->start(
-      "head -c 4000000 /dev/urandom >/tmp/seed; touch /tmp/busy; "
-      "while [ -e /tmp/busy ]; do dd if=/tmp/seed of=/tmp/dirt bs=64k conv=notrunc; done"));
-  ASSERT_TRUE(eventually([&] { return source_->run("ls /tmp/dirt").ok(); }, 20'000));
   ASSERT_NO_FATAL_FAILURE(give_up_once());
-  limit(40, 1);
-  migrate_to(lab_->directory + "/moves");
-  ASSERT_TRUE(eventually([&] { return passes() >= 2; }, 60'000)) << migration().dump();
-  EXPECT_TRUE(has_log());
-  limit(4, 1);
+  ASSERT_NO_FATAL_FAILURE(copy_once());
   // From here on nothing but the log says that these pages are to be sent once more.
   Process holding = start(fmt::format("socat -u FILE:{} TCP:{}:9001", held_file, kAddress),
                           lab_->domain_ns("g1"));
   ASSERT_TRUE(eventually([&] { return held() > kHeldBytes - 300'000; }, 30'000))
       << held() << migration().dump() << source_->run("netstat -tn").output;
   ASSERT_EQ(status(), "active") << "it moved too early to show anything";
-  ASSERT_TRUE(source_->run("rm /tmp/busy").ok());
-  limit(1000, 500);
+  limit(1'000'000, 500);
   ASSERT_TRUE(eventually([&] { return status() == "completed"; }, 60'000)) << migration().dump();
   ASSERT_TRUE(eventually(
       [&] { return target_->ask("query-status").find("\"running\": true") != std::string::npos; },
