@@ -24,8 +24,9 @@ class FlowPermits {
 
   /// The permit for `op`, or none. Asks the monitor (which audits) once per revision and key;
   /// further refusals are counted for tell(). A flow the labels allow as such, whatever the
-  /// service, shares one permit among all services. `address` is the other VM's: refusals are told
-  /// for each pair of VMs, with `detail`.
+  /// service, shares one permit among all services; one they refuse as such is asked and told once
+  /// for each pair of VMs, so that a VM that tries every port costs no more than one that tries
+  /// one. `address` is the other VM's; refusals are told with `detail`.
   Permit<Op> const* find(Op const& op, Ipv4 address, FlowDetail const& detail, Instant now) {
     Op any = op;
     any.service = {};
@@ -33,13 +34,18 @@ class FlowPermits {
     if (stale(labels, any, {})) {
       Request const question{Operation::flow,     op.from_label, op.to_label, {},
                              monitor_.revision(), nullptr};
-      bool const suffice = decide(question, monitor_.policy()).allowed();
-      refill(labels, any, {}, suffice ? &detail : nullptr, now);
+      Decision const by_labels = decide(question, monitor_.policy());
+      refill(labels, any, {}, by_labels.allowed() ? &detail : nullptr, now);
+      labels.service_counts = by_labels.reason == Reason::service_not_allowed;
     }
     if (labels.permit) return &*labels.permit;
-    Entry& exact = services_[slot(op, address) % services_.size()];
-    if (stale(exact, op, address)) {
+    Op const& key = labels.service_counts ? op : any;
+    Entry& exact = services_[slot(key, address) % services_.size()];
+    if (stale(exact, key, address)) {
       refill(exact, op, address, &detail, now);
+      exact.op = key;
+      // One service's permit is not every service's, should the monitor ever differ here.
+      if (!labels.service_counts) exact.permit.reset();
       if (!exact.permit) exact.folded.emplace().keep(trail_.last());
     } else if (exact.folded) {
       exact.folded->again();
@@ -59,6 +65,7 @@ class FlowPermits {
     std::optional<Op> op;
     Ipv4 address;
     Revision revision;
+    bool service_counts = true;        ///< of labels: they alone do not refuse
     std::optional<Permit<Op>> permit;  ///< none: denied, or the labels alone do not suffice
     std::optional<FoldedAudit> folded;
   };

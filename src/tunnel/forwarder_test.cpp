@@ -54,6 +54,35 @@ std::pair<Port*, Keeper*> attach(TestGate& gate, std::uint32_t id, Ipv4 address)
   return {gate.attach(id, "v" + std::to_string(id), "green", address, std::move(driver)), keeper};
 }
 
+TEST(Forwarder, who_tries_every_port_is_told_of_once_where_no_port_could_help) {
+  struct Row {
+    char const* label;
+    std::size_t records;
+  };
+  // Red may not reach green; blue may, at one port.
+  for (Row const& row : {Row{"red", 1}, Row{"blue", 50}}) {
+    TestGate gate(test::kThreeLabels);
+    test::Vm const from = gate.attach(1, "scanner", row.label, kFrom);
+    test::Vm const to = gate.attach(2, "green", "green", kTo);
+    auto const send = [&](std::uint16_t port) {
+      from.send_packet(test::make_packet({.protocol = kProtocolUdp, .destination_port = port}));
+      gate.turn(from);
+    };
+    for (std::uint16_t port = 1; port <= 50; ++port) send(port);
+    EXPECT_EQ(gate.count_audits(Hook::flow_out, Verdict::deny), row.records) << row.label;
+    EXPECT_EQ(from.port->counters.dropped_policy, 50u);
+    EXPECT_FALSE(to.receive().has_value());
+    gate.forwarder.tell_repeats(gate.now);
+    std::uint64_t told = 0;
+    for (gate::Audit const& audit : gate.audits) {
+      if (audit.verdict != static_cast<std::uint32_t>(Verdict::allow)) told += audit.count;
+    }
+    EXPECT_EQ(told, 50u) << row.label;
+    send(9000);
+    EXPECT_EQ(to.receive().has_value(), row.label == std::string("blue"));
+  }
+}
+
 TEST(Forwarder, a_rest_elsewhere_reaches_another_port_here_as_it_is) {
   TestGate gate(test::kThreeLabels);
   Port* const from = attach(gate, 1, kFrom).first;
