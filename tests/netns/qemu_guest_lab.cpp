@@ -38,6 +38,11 @@ UniqueFd listen_at(std::string const& path) {
   return socket;
 }
 
+bool is_of_vtpm(std::string const& value) {
+  return value.starts_with("socket,id=vtpm,") || value.starts_with("emulator,id=tpm,") ||
+         value.starts_with("tpm-crb,");
+}
+
 }  // namespace
 
 std::string QemuGuest::missing() {
@@ -114,7 +119,7 @@ std::vector<std::string> QemuGuest::arguments(QemuDescriptors const& descriptors
       continue;
     }
     std::string value = all[++i];
-    if (value.find("tpm") != std::string::npos) continue;
+    if (is_of_vtpm(value)) continue;
     if (options_.queue_pairs > 1) {
       if (name == "-smp") value = pairs;
       if (name == "-netdev") value += ",queues=" + pairs;
