@@ -109,10 +109,6 @@ UniqueFd open_tap(std::string const& name) {
   return tap;
 }
 
-std::vector<Bytes> buffers() {
-  return std::vector<Bytes>(kBuffers, Bytes(kBufferBytes));
-}
-
 void send_to_tap(int tap, Count& count) {
   Bytes const frame = super_frame();
   std::vector<Bytes> memory(kBuffers, frame);
@@ -123,7 +119,7 @@ void send_to_tap(int tap, Count& count) {
 }
 
 void receive_from_tap(int tap, Count& count) {
-  std::vector<Bytes> memory = buffers();
+  std::vector<Bytes> memory(kBuffers, Bytes(kBufferBytes));
   for (std::size_t i = 0; !count.ended; i = (i + 1) % kBuffers) {
     ssize_t const got = ::read(tap, memory[i].data(), kBufferBytes);
     if (got > static_cast<ssize_t>(kPayloadBytes)) {
@@ -158,14 +154,14 @@ class Card {
     return memory_.data + kBuffersAt + std::size_t{i} * kBufferBytes;
   }
   void offer(std::uint16_t i, std::size_t bytes) {
-    poke(ring() + 16u * i + 8, static_cast<std::uint32_t>(bytes));
-    poke(ring() + kAvailable + 4 + 2u * (offered_ % kBuffers), i);
+    memory_.poke(ring() + 16u * i + 8, static_cast<std::uint32_t>(bytes));
+    memory_.poke(ring() + kAvailable + 4 + 2u * (offered_ % kBuffers), i);
     vhost_user::store_release<std::uint16_t>(memory_.data + ring() + kAvailable + 2, ++offered_);
   }
   /// Tells the gate, unless it does not want to be told.
   void kick() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if ((peek<std::uint16_t>(ring() + kUsed) & 1) != 0) return;
+    if ((memory_.peek<std::uint16_t>(ring() + kUsed) & 1) != 0) return;
     std::uint64_t const one = 1;
     must(::write(kick_[direction_].get(), &one, sizeof one) == sizeof one, "kick");
   }
@@ -178,8 +174,8 @@ class Card {
       if (used_index() == collected_) return std::nullopt;
     }
     std::size_t const at = ring() + kUsed + 4 + 8u * (collected_++ % kBuffers);
-    return std::pair(static_cast<std::uint16_t>(peek<std::uint32_t>(at)),
-                     peek<std::uint32_t>(at + 4));
+    return std::pair(static_cast<std::uint16_t>(memory_.peek<std::uint32_t>(at)),
+                     memory_.peek<std::uint32_t>(at + 4));
   }
 
  private:
@@ -190,19 +186,9 @@ class Card {
   std::uint16_t used_index() const {
     return vhost_user::load_acquire<std::uint16_t>(memory_.data + ring() + kUsed + 2);
   }
-  template <class T>
-  void poke(std::size_t at, T value) {
-    std::memcpy(memory_.data + at, &value, sizeof value);
-  }
-  template <class T>
-  T peek(std::size_t at) const {
-    T value;
-    std::memcpy(&value, memory_.data + at, sizeof value);
-    return value;
-  }
   void describe(std::uint16_t i) {
-    poke(ring() + 16u * i, vhost_user::test::kGuestBase + kBuffersAt + i * kBufferBytes);
-    poke<std::uint16_t>(ring() + 16u * i + 12, direction_ == to_guest ? 2 : 0);
+    memory_.poke(ring() + 16u * i, vhost_user::test::kGuestBase + kBuffersAt + i * kBufferBytes);
+    memory_.poke<std::uint16_t>(ring() + 16u * i + 12, direction_ == to_guest ? 2 : 0);
   }
 
   void negotiate() {

@@ -33,6 +33,16 @@ class SharedMemory {
   SharedMemory(SharedMemory const&) = delete;
   SharedMemory& operator=(SharedMemory const&) = delete;
 
+  template <class T>
+  void poke(std::size_t at, T value) {
+    std::memcpy(data + at, &value, sizeof value);
+  }
+  template <class T>
+  T peek(std::size_t at) const {
+    T value;
+    std::memcpy(&value, data + at, sizeof value);
+    return value;
+  }
   UniqueFd descriptor() const { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
   MemoryTable table() const {
     MemoryTable table;
@@ -95,13 +105,11 @@ class Driver {
   // Raw access, for what no driver does.
   template <class T>
   void poke(std::size_t at, T value) {
-    std::memcpy(memory_.data + at, &value, sizeof value);
+    memory_.poke(at, value);
   }
   template <class T>
   T peek(std::size_t at) const {
-    T value;
-    std::memcpy(&value, memory_.data + at, sizeof value);
-    return value;
+    return memory_.peek<T>(at);
   }
 
  private:
