@@ -210,7 +210,23 @@ void Bridge::on_event(FrameReceived& event) {
 }
 
 void Bridge::on_event(ConnectionLost& event) {
+  // Who answered a challenge and then went away does not escape the verdict on the answer.
+  bool const unjudged = outstanding_ && outstanding_->answered;
+  if (state_ == BridgeState::established && !unjudged) return leave(event.text);
   close(Reason::connection_lost, event.text);
+}
+
+void Bridge::leave(std::string text) {
+  state_ = BridgeState::closed;
+  reason_ = Reason::connection_lost;
+  reason_text_ = text;
+  Instant const until =
+      outstanding_ ? outstanding_->until : challenge_at_ + config_.challenge_timeout;
+  record("association_unwatched",
+         fmt::format("{}: kept for {} ms at most, unless negotiated anew", text,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(until - now_).count()));
+  act(LeaveAssociation{config_.peer, config_.label, until, text});
+  act(CloseConnection{Reason::connection_lost, std::move(text)});
 }
 void Bridge::on_event(CloseWanted& event) {
   refuse(Reason::asked, event.text);

@@ -17,8 +17,11 @@
 //  established  answer, a verdict bad, late    closed       close association, report
 //  established  challenge                      established  answer
 //  established  rekey, either side             established  hello_reply, open with `replaces`
+//  established  connection lost                closed       leave the association until its time
 //  any          refused, close, lost, wrong    closed       close association if open
 //
+// A lost connection is silence, not bad news (a host monitor that is restarted loses all of its
+// own): the association ends when the peer's silence would have been too long, and not before.
 // A rekey has new SPIs, so new keys; where both ask at once the initiator's goes on. Evidence is
 // bound to the channel, the label and the revision of the first hello, also after a rekey to a
 // later one: the two ends pass from one revision to the next at different moments.
@@ -137,6 +140,7 @@ class Bridge {
 
   void refuse(bridge::Reason reason, std::string text, std::vector<FindingMessage> findings = {});
   void close(bridge::Reason reason, std::string text, std::vector<FindingMessage> findings = {});
+  void leave(std::string text);
   void send(bridge::Frame const& frame);
   void act(bridge::Action action) { actions_.push_back(std::move(action)); }
   void record(char const* kind, std::string text, std::vector<FindingMessage> findings = {});

@@ -149,6 +149,14 @@ struct CloseAssociation {
   Reason reason = Reason::asked;
   std::string text;
 };
+/// Nobody asks this peer any more: close what OpenAssociation opened at `until`, when its silence
+/// would have been too long, unless a new negotiation with it has replaced it by then.
+struct LeaveAssociation {
+  HostName peer;
+  LabelName label;
+  Instant until;
+  std::string text;
+};
 struct PrepareChallenge {};
 /// The peer challenges us. `vm_qualifying_data` goes with `challenge.vms`, one each.
 struct AnswerNeeded {
@@ -168,9 +176,9 @@ struct CloseConnection {
   std::string text;
 };  ///< always the last
 
-using Action =
-    std::variant<SendFrame, MakeQuote, VerifyProof, Appraise, AppraiseVm, OpenAssociation,
-                 CloseAssociation, PrepareChallenge, AnswerNeeded, Report, Record, CloseConnection>;
+using Action = std::variant<SendFrame, MakeQuote, VerifyProof, Appraise, AppraiseVm,
+                            OpenAssociation, CloseAssociation, LeaveAssociation, PrepareChallenge,
+                            AnswerNeeded, Report, Record, CloseConnection>;
 using Actions = std::vector<Action>;
 
 }  // namespace shamon::bridge

@@ -81,12 +81,13 @@ class End {
   std::vector<std::string> done;  ///< kinds of actions, in order
   std::vector<OpenAssociation> opened;
   std::optional<CloseAssociation> closed;
+  std::optional<LeaveAssociation> left;
   std::vector<FailureReport> reports;
   std::vector<std::string> records;
   std::vector<BridgeChallenge::Vm> vms;  ///< we challenge
   std::string signs_as;                  ///< another machine's TPM makes our quotes
   Bytes qualifying_override;             ///< a quote for something else
-  bool proof_holds = true, vm_holds = true, silent = false, tpm_works = true;
+  bool proof_holds = true, vm_holds = true, silent = false, tpm_works = true, judges = true;
 
  private:
   template <class T>
@@ -133,6 +134,7 @@ class End {
   }
   void act(Appraise& a, Instant now, WallTime wall) {
     note(a);
+    if (!judges) return;
     on(judge(a.ticket, a.peer.value(), a.evidence, a.qualifying_data), now, wall);
   }
   void act(AppraiseVm& a, Instant now, WallTime wall) {
@@ -150,6 +152,10 @@ class End {
   void act(CloseAssociation& a, Instant, WallTime) {
     note(a);
     closed = a;
+  }
+  void act(LeaveAssociation& a, Instant, WallTime) {
+    note(a);
+    left = a;
   }
   void act(PrepareChallenge& a, Instant now, WallTime wall) {
     note(a);
@@ -794,14 +800,50 @@ TEST_F(BridgeTest, ARekeyWithAnSpiInUseIsRefused) {
   EXPECT_TRUE(r_.closed);
 }
 
-TEST_F(BridgeTest, ALostConnectionClosesTheAssociation) {
+TEST_F(BridgeTest, ALostConnectionLeavesTheAssociationForAsLongAsSilenceWould) {
   establish();
+  Instant const silent_until = now_ + i_.config.challenge_period + i_.config.challenge_timeout;
+  pass(i_.config.challenge_period / 2);
   i_.on(ConnectionLost{"reset"}, now_, wall_);
-  ASSERT_TRUE(i_.closed);
-  EXPECT_EQ(i_.closed->reason, Reason::connection_lost);
+  EXPECT_FALSE(i_.closed);
+  ASSERT_TRUE(i_.left);
+  EXPECT_EQ(i_.left->until, silent_until);
+  EXPECT_EQ(i_.bridge().reason(), Reason::connection_lost);
   EXPECT_FALSE(i_.bridge().next_deadline());
   i_.on(RekeyWanted{}, now_, wall_);
   EXPECT_TRUE(i_.wire.empty()) << "closed is closed";
+}
+
+TEST_F(BridgeTest, ALostConnectionGainsNothingForWhoOwesAnAnswer) {
+  establish();
+  r_.silent = true;
+  pass(i_.config.challenge_period);
+  settle();
+  Instant const due = now_ + i_.config.challenge_timeout;
+  pass(i_.config.challenge_timeout / 2);
+  i_.on(ConnectionLost{"reset"}, now_, wall_);
+  ASSERT_TRUE(i_.left);
+  EXPECT_EQ(i_.left->until, due);
+}
+
+TEST_F(BridgeTest, WhoAnswersAndGoesAwayDoesNotEscapeTheVerdict) {
+  establish();
+  i_.judges = false;
+  pass(i_.config.challenge_period);
+  settle();
+  ASSERT_EQ(i_.bridge().state(), BridgeState::established);
+  i_.on(ConnectionLost{"reset"}, now_, wall_);
+  EXPECT_FALSE(i_.left);
+  ASSERT_TRUE(i_.closed);
+  EXPECT_EQ(i_.closed->reason, Reason::connection_lost);
+}
+
+TEST_F(BridgeTest, AConnectionLostWhileNegotiatingLeavesNothing) {
+  shake_hands();
+  i_.on(ConnectionLost{"reset"}, now_, wall_);
+  EXPECT_FALSE(i_.left);
+  EXPECT_FALSE(i_.closed);
+  EXPECT_EQ(i_.bridge().state(), BridgeState::closed);
 }
 
 TEST_F(BridgeTest, OurOwnWishToCloseReachesThePeer) {

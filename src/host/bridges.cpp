@@ -9,6 +9,14 @@ namespace {
 
 /// What a host's own evidence must show to a peer that asks for it directly.
 std::vector<std::string> const kRequiredOfHosts = {"shamond", "shamon-gate"};
+constexpr Duration kTendPeriod = std::chrono::milliseconds(250);
+
+/// The peer has shown something that does not hold: an association that only waits for a new
+/// negotiation waits no longer.
+bool is_bad_news(bridge::Reason reason) {
+  return reason == bridge::Reason::proof_refused || reason == bridge::Reason::evidence_refused ||
+         reason == bridge::Reason::evidence_missing;
+}
 
 bridge::AppraisalVerdict refusal(bridge::Ticket ticket, std::string component, std::string text) {
   FindingMessage finding;
@@ -71,6 +79,7 @@ Result<HostName> host_of_certificate(Certificate const& certificate,
 Bridges::Bridges(Parts parts) : parts_(parts) {}
 
 Bridges::~Bridges() {
+  if (tending_) parts_.loop.cancel(*tending_);
   for (auto const& link : links_) {
     if (link->timer) parts_.loop.cancel(*link->timer);
   }
@@ -119,13 +128,16 @@ void Bridges::want(HostName const& peer, LabelName const& label) {
   add_link(BridgeRole::initiator, connect_frames(parts_.loop, member->control, tls_), peer, label);
 }
 
+bool Bridges::runs(LabelName const& label) {
+  bool found = false;
+  parts_.vms.for_each(
+      [&](ManagedVm& vm) { found = found || (vm.spec.label == label && vm.state == "running"); });
+  return found;
+}
+
 bool Bridges::may_associate(HostName const& peer, LabelName const& label) {
   if (parts_.membership.member().state() != MemberState::active) return false;
-  bool runs_label = false;
-  parts_.vms.for_each([&](ManagedVm& vm) {
-    runs_label = runs_label || (vm.spec.label == label && vm.state == "running");
-  });
-  if (!runs_label) return false;
+  if (!runs(label)) return false;
   // Both ends may begin at once. The one whose name comes first goes on, on both machines.
   for (auto const& link : links_) {
     bool const same = link->machine->peer() == peer && link->machine->label() == label;
@@ -256,7 +268,12 @@ struct Bridges::Performer {
   void operator()(bridge::AnswerNeeded& a) const { self.answer(link, a); }
   void operator()(bridge::Report& a) const { self.parts_.membership.report_failure(a.report); }
   void operator()(bridge::Record& a) const { self.parts_.journal.event(a.row); }
-  void operator()(bridge::CloseConnection&) const { self.remove(link); }
+  void operator()(bridge::LeaveAssociation& a) const { self.leave_association(link, a); }
+  void operator()(bridge::CloseConnection& a) const {
+    if (is_bad_news(a.reason))
+      self.close_unwatched(link->machine->peer(), link->machine->label(), a.text);
+    self.remove(link);
+  }
 };
 
 void Bridges::deliver(LinkPtr const& link, bridge::Event event) {
@@ -387,9 +404,6 @@ void Bridges::open_association(LinkPtr const& link, bridge::OpenAssociation& act
       parts_.gate.open_association(spec, {std::move(action.key_in), std::move(action.key_out)});
   if (!opened) return deliver(link, bridge::AssociationRefused{opened.error().describe()});
   link->association = *opened;
-  dependencies_.record({action.peer, action.label,
-                        sha256(as_bytes(action.proof)).hex().substr(0, 16), action.policy_revision,
-                        parts_.loop.now()});
   // An older connection for the same pair is now of no use: its association was replaced.
   for (auto const& other : std::list<LinkPtr>(links_)) {
     if (other == link || other->finished || other->machine->peer() != action.peer ||
@@ -402,7 +416,6 @@ void Bridges::open_association(LinkPtr const& link, bridge::OpenAssociation& act
 }
 
 void Bridges::close_association(LinkPtr const& link, bridge::CloseAssociation const& action) {
-  dependencies_.end_association(action.peer, action.label);
   if (!link->association) return;
   gate::CloseReason const why = action.reason == bridge::Reason::challenge_failed ||
                                         action.reason == bridge::Reason::challenge_timeout
@@ -410,6 +423,43 @@ void Bridges::close_association(LinkPtr const& link, bridge::CloseAssociation co
                                     : gate::CloseReason::asked;
   parts_.gate.close_association(*link->association, why, action.text);
   link->association.reset();
+}
+
+void Bridges::leave_association(LinkPtr const& link, bridge::LeaveAssociation const& action) {
+  if (!link->association) return;
+  parts_.gate.leave_association(*link->association, action.until);
+  link->association.reset();
+  tend_unwatched();
+}
+
+void Bridges::close_unwatched(HostName const& peer, LabelName const& label,
+                              std::string const& reason) {
+  parts_.gate.close_where(
+      [&](AssociationRecord const& record) {
+        return record.unwatched_until && record.peer == peer && record.label == label;
+      },
+      gate::CloseReason::challenge_failed, reason);
+}
+
+void Bridges::tend_unwatched() {
+  if (!tending_) tending_ = parts_.loop.after(Duration{}, [this] { tend(); });
+}
+
+void Bridges::tend() {
+  tending_.reset();
+  Instant const now = parts_.loop.now();
+  bool more = false;
+  for (AssociationRecord const& record : parts_.gate.associations()) {
+    if (!record.open || !record.unwatched_until) continue;
+    if (now >= *record.unwatched_until) {
+      parts_.gate.close_association(record.id, gate::CloseReason::expired,
+                                    "nobody watched its peer, and no negotiation replaced it");
+      continue;
+    }
+    more = true;
+    if (runs(record.label)) want(record.peer, record.label);
+  }
+  if (more) tending_ = parts_.loop.after(kTendPeriod, [this] { tend(); });
 }
 
 void Bridges::rekey(HostName const& peer, LabelName const& label) {

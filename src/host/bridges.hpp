@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "coalition/bridge.hpp"
-#include "coalition/dependency.hpp"
 #include "host/gate_link.hpp"
 #include "host/host_config.hpp"
 #include "host/journal.hpp"
@@ -49,7 +48,9 @@ class Bridges {
   void policy_changed(Revision revision);
   /// The gate says this association is gone (lost gate, expiry).
   void association_ended(AssociationRecord const& record);
-  Dependencies const& dependencies() const noexcept { return dependencies_; }
+  /// Starts to look after associations whose peers nobody watches: negotiates them anew as soon as
+  /// that is possible, and closes them when their time is up. Ends by itself.
+  void tend_unwatched();
 
  private:
   struct Link;
@@ -63,8 +64,12 @@ class Bridges {
   void remove(LinkPtr const& link);
   bool may_associate(HostName const& peer, LabelName const& label);
   bool is_wanted(HostName const& peer, LabelName const& label) const;
+  bool runs(LabelName const& label);
+  void tend();
   void open_association(LinkPtr const& link, bridge::OpenAssociation& action);
   void close_association(LinkPtr const& link, bridge::CloseAssociation const& action);
+  void leave_association(LinkPtr const& link, bridge::LeaveAssociation const& action);
+  void close_unwatched(HostName const& peer, LabelName const& label, std::string const& reason);
   BridgeChallenge prepare_challenge(LinkPtr const& link);
   void answer(LinkPtr const& link, bridge::AnswerNeeded const& action);
   Status verify_proof(bridge::VerifyProof const& action) const;
@@ -78,7 +83,7 @@ class Bridges {
   std::unique_ptr<FrameListener> listener_;
   std::shared_ptr<TlsContext const> tls_;
   std::string proof_;
-  Dependencies dependencies_;
+  std::optional<EventLoop::TimerId> tending_;
 };
 
 /// The host named in a membership certificate (URI shamon://COALITION/host/NAME). Errors:

@@ -66,6 +66,7 @@ void GateLink::lose(std::string const& why) {
   awaited_.clear();
   closing_.clear();
   opening_shares_.clear();
+  inherited_ports_.clear();
   journal_.event("gate_lost", "gate", "", why);
   // A gate that is gone passes nothing: its associations ended with it.
   std::vector<AssociationId> open;
@@ -154,29 +155,37 @@ void GateLink::handle(GateClient::Event const& event) {
              event);
 }
 
-void GateLink::synchronise() {
-  // What an earlier life of this monitor left in the gate is not ours to keep: nobody here watches
-  // those peers and VMs any more.
-  for (auto const& state : reported_) {
-    if (state.association != 0) {
-      auto permit = monitor_.authorize(
-          AssociationClose{
-              AssociationId(state.association), HostName(text_of(state.vm_or_peer)), {}},
-          read_wall_clock());
-      if (permit) {
-        note(client_->close_association(std::move(*permit), gate::CloseReason::replaced), "close");
-      }
-    } else if (state.port != 0 && !ports_.contains(PortId(state.port))) {
-      note(client_->detach_port(PortId(state.port)), "detach");
+/// What an earlier life of this monitor left in the gate stays in force until this one has said
+/// what is to be: the port is attached anew, the association replaced by one negotiated here, or it
+/// goes.
+void GateLink::inherit(gate::State const& state) {
+  if (state.association == 0) {
+    PortId const port(state.port);
+    bool const ours = ports_.contains(port);
+    if (ours || handlers_.will_attach(port, VmName(text_of(state.vm_or_peer)))) {
+      inherited_ports_.insert(port);
+    } else {
+      note(client_->detach_port(port), "detach");
     }
-    next_association_ = std::max(next_association_, state.association + 1);
+    return;
   }
+  AssociationRecord record;
+  record.id = AssociationId(state.association);
+  record.peer = HostName(text_of(state.vm_or_peer));
+  record.label = LabelName(text_of(state.label));
+  record.revision = Revision(state.revision);
+  record.algorithm = to_aead_algorithm(state.algorithm).value_or(record.algorithm);
+  record.unwatched_until = loop_.now() + kInheritedLife;
+  next_association_ = std::max(next_association_, state.association + 1);
+  associations_.insert_or_assign(record.id, std::move(record));
+}
+
+void GateLink::synchronise() {
+  for (auto const& state : reported_) inherit(state);
   synchronised_ = true;
   if (policy_permit_) note(client_->load_policy(*policy_permit_, *policy_), "load policy");
   for (auto const& [id, port] : ports_) send_port(port);
-  for (auto const& [address, route] : routes_) {
-    note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
-  }
+  if (routes_known_) send_routes();
   if (auto const services = handlers_.open_services()) {
     note(client_->attach_services(*services), "attach services");
   } else {
@@ -200,6 +209,7 @@ void GateLink::set_policy(Permit<PolicyLoad> permit, std::shared_ptr<CompiledPol
 }
 
 void GateLink::send_port(PortRecord const& port) {
+  if (inherited_ports_.erase(port.id) != 0) note(client_->detach_port(port.id), "detach");
   auto const label = monitor_.policy().find_label(port.label);
   auto permit = monitor_.authorize(
       PortAttach{port.vm, label.value_or(LabelId(kLabelsMax)), port.id, port.address},
@@ -214,19 +224,27 @@ void GateLink::send_port(PortRecord const& port) {
        "attach port of " + port.vm.value());
 }
 
+void GateLink::send_routes() {
+  for (auto const& [address, route] : routes_) {
+    note(client_->set_route(route.address, route.vm, route.label, route.peer), "route");
+  }
+  note(client_->routes_are_whole(), "routes");
+}
+
 void GateLink::attach(PortRecord port) {
   auto const [at, added] = ports_.insert_or_assign(port.id, std::move(port));
   if (connected()) send_port(at->second);
 }
 
 void GateLink::detach(PortId port) {
-  if (ports_.erase(port) != 0 && connected()) note(client_->detach_port(port), "detach port");
+  bool const there = ports_.erase(port) + inherited_ports_.erase(port) != 0;
+  if (there && connected()) note(client_->detach_port(port), "detach port");
 }
 
 void GateLink::set_routes(std::vector<RemoteRoute> routes) {
   std::map<std::uint32_t, RemoteRoute> next;
   for (auto& route : routes) next.emplace(route.address.bits, std::move(route));
-  if (connected()) {
+  if (connected() && routes_known_) {
     for (auto const& [address, route] : routes_) {
       if (!next.contains(address)) note(client_->drop_route(route.address), "drop route");
     }
@@ -239,6 +257,8 @@ void GateLink::set_routes(std::vector<RemoteRoute> routes) {
     }
   }
   routes_ = std::move(next);
+  if (connected() && !routes_known_) send_routes();
+  routes_known_ = true;
 }
 
 void GateLink::set_lease(Instant until) {
@@ -264,6 +284,7 @@ Result<AssociationId> GateLink::open_association(AssociationSpec spec, Associati
   // The gate replaces the association of the same peer and label itself; here the old one ends too.
   for (auto& [old_id, old] : associations_) {
     if (old.open && old.peer == spec.peer_name && old.label == spec.label) {
+      spec.replaces = true;  // also if nobody watched it any more
       old.open = false;
       old.reason = "rekeyed";
       old.closed_at = read_monotonic_clock();
@@ -294,6 +315,11 @@ void GateLink::close_association(AssociationId id, gate::CloseReason reason,
   auto sent = client_->close_association(std::move(*permit), reason);
   if (sent) closing_.emplace(*sent, id);
   note(sent, "close association");
+}
+
+void GateLink::leave_association(AssociationId id, Instant until) {
+  auto const found = associations_.find(id);
+  if (found != associations_.end()) found->second.unwatched_until = until;
 }
 
 void GateLink::close_where(std::function<bool(AssociationRecord const&)> const& matches,

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,12 +45,18 @@ struct AssociationRecord {
   Revision revision;
   AeadAlgorithm algorithm = AeadAlgorithm::encr_aes_gcm_16_256;
   bool open = true;
+  /// No negotiation stands behind it (its connection was lost, or an earlier life of this monitor
+  /// opened it): it is closed then, unless it was replaced.
+  std::optional<Instant> unwatched_until;
   std::string reason;   ///< why it was closed
   Instant closed_at{};  ///< when the gate confirmed the end
   gate::Statistics statistics{};
 };
 
 inline constexpr std::size_t kClosedAssociationsKept = 100;
+/// For associations that an earlier life of this monitor left in the gate: to attest, join and
+/// negotiate anew. The lease, which only a member has, bounds their traffic besides.
+inline constexpr Duration kInheritedLife = std::chrono::seconds(10);
 
 class GateLink {
  public:
@@ -66,6 +73,8 @@ class GateLink {
     std::function<void(ChannelId, Status const&)> on_share_answered;
     std::function<void(gate::ShareState const&)> on_share_reported;
     std::function<void(gate::ShareEnded const&)> on_share_ended;
+    /// Is this port, which an earlier life of this monitor attached, to be attached again?
+    std::function<bool(PortId, VmName const&)> will_attach;
     /// The gate's end of a new socket for its VMs' questions (VmServices::open).
     std::function<Result<UniqueFd>()> open_services;
   };
@@ -80,6 +89,9 @@ class GateLink {
   void set_policy(Permit<PolicyLoad> permit, std::shared_ptr<CompiledPolicy const> policy);
   void attach(PortRecord port);
   void detach(PortId port);
+  /// True for a port of an earlier life of this monitor, which attach() will renew.
+  bool inherits(PortId port) const { return inherited_ports_.contains(port); }
+  /// All routes there are.
   void set_routes(std::vector<RemoteRoute> routes);
   void set_lease(Instant until);
   /// Errors: `denied` with the monitor's reason, `unreachable` without a gate.
@@ -91,6 +103,8 @@ class GateLink {
   Status open_share(SharePermits permits, ShareSpec const& spec);
   Status join_share(ChannelId channel, gate::ShareSide side, gate::ShareView view, UniqueFd socket);
   void close_share(ChannelId channel);
+  /// From now on nobody watches this association's peer.
+  void leave_association(AssociationId id, Instant until);
   std::vector<AssociationRecord> associations() const;
   Instant lease() const noexcept { return lease_; }
   /// Of the gate: lanes an association needs, queues a TAP may have.
@@ -103,6 +117,8 @@ class GateLink {
   void handle(GateClient::Event const& event);
   void synchronise();
   void ask_statistics();
+  void inherit(gate::State const& state);
+  void send_routes();
   void send_port(PortRecord const& port);
   void answer_share(std::uint32_t sequence, Status const& status);
   void retire(AssociationId id, Instant at);
@@ -119,7 +135,9 @@ class GateLink {
   std::optional<Permit<PolicyLoad>> policy_permit_;
   std::shared_ptr<CompiledPolicy const> policy_;
   std::map<PortId, PortRecord> ports_;
+  std::set<PortId> inherited_ports_;
   std::map<std::uint32_t, RemoteRoute> routes_;
+  bool routes_known_ = false;
   std::map<AssociationId, AssociationRecord> associations_;
   std::map<std::uint32_t, std::string> awaited_;  ///< sequence -> what Done or Refused answers
   std::map<std::uint32_t, AssociationId> closing_;

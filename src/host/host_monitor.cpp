@@ -124,6 +124,7 @@ GateLink::Handlers HostMonitor::gate_handlers() {
   out.on_ready = [this] {
     journal_.event("gate_ready", "gate", "", "holds policy, ports and routes");
     channels_.gate_ready();
+    bridges_.tend_unwatched();
   };
   out.on_lost = [this] { channels_.gate_lost(); };
   out.on_share_answered = [this](ChannelId id, Status const& status) {
@@ -152,6 +153,10 @@ GateLink::Handlers HostMonitor::gate_handlers() {
     journal_.audit(row_of(audit, monitor_.policy(), read_wall_clock()));
   };
   out.on_port_fault = [this](PortId port, std::string const& why) { port_stopped(port, why); };
+  out.will_attach = [this](PortId port, VmName const& name) {
+    ManagedVm const* const vm = vms_.find(name);
+    return vm != nullptr && vm->port == port && vm->spec.kind == "domain" && vm->state == "defined";
+  };
   out.open_services = [this] { return services_.open(); };
   return out;
 }

@@ -1,5 +1,6 @@
 #include "host/vm_manager.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include <sys/epoll.h>
@@ -38,7 +39,6 @@ Status verify_file(std::string const& component, std::string const& path,
 }
 
 Status verify_image(VmSpec const& spec, ReferenceValues const& reference) {
-  if (spec.kind != "qemu") return {};
   auto kernel = verify_file("guest-kernel", spec.kernel, reference);
   return kernel ? verify_file("guest-image/" + spec.image, spec.initrd, reference) : kernel;
 }
@@ -91,6 +91,7 @@ void VmManager::set_state(ManagedVm& vm, std::string state, std::string reason) 
   if (vm.state == state) return;
   vm.state = std::move(state);
   vm.reason = std::move(reason);
+  if (vm.state == "failed") gate_.detach(vm.port);
   journal_.event("vm_" + vm.state, vm.spec.name.value(), vm.spec.label.value(), vm.reason,
                  monitor_.revision());
   handlers_.on_changed(vm);
@@ -99,8 +100,16 @@ void VmManager::set_state(ManagedVm& vm, std::string state, std::string reason) 
 void VmManager::start_all(std::shared_ptr<PolicyDocument const> document,
                           ReferenceValues const& reference, LabelTranslator const& translate) {
   if (!domain_) domain_ = make_domain_driver(std::exchange(taps_, {}));
+  std::vector<ManagedVm*> defined;
   for (auto& [name, vm] : vms_) {
-    if (vm.state != "defined") continue;
+    if (vm.state == "defined") defined.push_back(&vm);
+  }
+  // Those whose ports an earlier life of this monitor left in the gate run already: walls are
+  // judged with them first.
+  std::stable_partition(defined.begin(), defined.end(),
+                        [this](ManagedVm const* vm) { return gate_.inherits(vm->port); });
+  for (ManagedVm* const each : defined) {
+    ManagedVm& vm = *each;
     if (auto label = translate(vm.spec.label)) {
       vm.spec.label = std::move(*label);
       start(vm, document, reference);
@@ -133,6 +142,8 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
   auto const admitted = admit_image(*document, vm.spec.label, vm.spec.image);
   if (!admitted.allowed()) return set_state(vm, "failed", admitted.reason);
   vm.state = "verifying";
+  // Its image is what a privileged party made, and starting it means handing on a descriptor.
+  if (vm.spec.kind == "domain") return start_domain(vm, id);
   // Hashing an image and making a vTPM take seconds together: a thread does both. The decision to
   // start is taken on the loop in between, so that walls are judged one start after the other.
   starting_.emplace_back([this, spec = vm.spec, reference = std::move(reference), id] {
@@ -140,16 +151,7 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
     auto const permit = std::make_shared<std::optional<Permit<VmStart>>>();
     auto const decided = std::make_shared<std::promise<void>>();
     loop_.post([this, permit, decided, spec, id, verified] {
-      auto authorized =
-          monitor_.authorize(VmStart{spec.name, id, verified.has_value()}, read_wall_clock());
-      if (authorized) {
-        monitor_.started(*authorized);
-        permit->emplace(std::move(*authorized));
-      } else {
-        set_state(vms_.at(spec.name), "failed",
-                  verified ? describe(authorized.error().record, monitor_.policy())
-                           : verified.error().describe());
-      }
+      *permit = decide_start(spec.name, id, verified);
       decided->set_value();
     });
     auto future = decided->get_future();
@@ -157,9 +159,8 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
       if (ending_) return;
     }
     if (!*permit) return;
-    Driver& driver = spec.kind == "qemu" ? *qemu_ : *domain_;
     auto handle = std::make_shared<Result<std::unique_ptr<VmHandle>>>(
-        driver.start(std::move(**permit), spec));
+        qemu_->start(std::move(**permit), spec));
     std::optional<AttestationKey> key;
     {
       std::lock_guard const lock(*provisioned_mutex_);
@@ -168,6 +169,24 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
     }
     loop_.post([this, name = spec.name, handle, key] { started(name, std::move(*handle), key); });
   });
+}
+
+std::optional<Permit<VmStart>> VmManager::decide_start(VmName const& name, LabelId label,
+                                                       Status const& verified) {
+  auto permit = monitor_.authorize(VmStart{name, label, verified.has_value()}, read_wall_clock());
+  if (permit) {
+    monitor_.started(*permit);
+    return std::move(*permit);
+  }
+  set_state(
+      vms_.at(name), "failed",
+      verified ? describe(permit.error().record, monitor_.policy()) : verified.error().describe());
+  return std::nullopt;
+}
+
+void VmManager::start_domain(ManagedVm& vm, LabelId label) {
+  auto permit = decide_start(vm.spec.name, label, {});
+  if (permit) started(vm.spec.name, domain_->start(std::move(*permit), vm.spec), std::nullopt);
 }
 
 void VmManager::started(VmName const& name, Result<std::unique_ptr<VmHandle>> handle,

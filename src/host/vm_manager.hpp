@@ -81,6 +81,10 @@ class VmManager {
  private:
   void start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const& document,
              ReferenceValues reference);
+  /// The decision, once the image is verified or not; where it is no the VM has failed.
+  std::optional<Permit<VmStart>> decide_start(VmName const& name, LabelId label,
+                                              Status const& verified);
+  void start_domain(ManagedVm& vm, LabelId label);
   void started(VmName const& name, Result<std::unique_ptr<VmHandle>> handle,
                std::optional<AttestationKey> ak);
   void set_state(ManagedVm& vm, std::string state, std::string reason);

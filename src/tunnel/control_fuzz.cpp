@@ -20,13 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   SHAMON_ASSERT(read_header(bytes).has_value() == (size >= sizeof(gate::Header)));
   // A message is at most one thing.
   SHAMON_ASSERT(
-      (count_readings<gate::Hello, gate::PolicyLoad, gate::PortAttach, gate::PortDetach,
-                      gate::AssociationOpen, gate::AssociationClose, gate::RouteSet,
-                      gate::RouteDrop, gate::Lease, gate::ServiceAttach, gate::StatisticsRequest,
-                      gate::State, gate::StateEnd, gate::Done, gate::Refused, gate::Audit,
-                      gate::AssociationWanted, gate::RekeyWanted, gate::AssociationEnded,
-                      gate::PortFault, gate::Statistics, gate::StatisticsEnd, gate::ShareOpen,
-                      gate::ShareJoin, gate::ShareClose, gate::ShareState, gate::ShareEnded>(
+      (count_readings<
+          gate::Hello, gate::PolicyLoad, gate::PortAttach, gate::PortDetach, gate::AssociationOpen,
+          gate::AssociationClose, gate::RouteSet, gate::RouteDrop, gate::RoutesWhole, gate::Lease,
+          gate::ServiceAttach, gate::StatisticsRequest, gate::State, gate::StateEnd, gate::Done,
+          gate::Refused, gate::Audit, gate::AssociationWanted, gate::RekeyWanted,
+          gate::AssociationEnded, gate::PortFault, gate::Statistics, gate::StatisticsEnd,
+          gate::ShareOpen, gate::ShareJoin, gate::ShareClose, gate::ShareState, gate::ShareEnded>(
           bytes)) <= 1);
   if (auto const attach = read_message<gate::PortAttach>(bytes)) {
     SHAMON_ASSERT(from_name(attach->vm).size() <= gate::kNameBytesMax);

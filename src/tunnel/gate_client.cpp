@@ -204,6 +204,11 @@ Result<std::uint32_t> GateClient::drop_route(Ipv4 address) {
   return state_->send(message);
 }
 
+Result<std::uint32_t> GateClient::routes_are_whole() {
+  gate::RoutesWhole message;
+  return state_->send(message);
+}
+
 Result<std::uint32_t> GateClient::set_lease(Instant until) {
   gate::Lease message;
   message.until_ns = until.ns;

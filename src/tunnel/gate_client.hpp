@@ -43,6 +43,8 @@ class GateClient {
   Result<std::uint32_t> set_route(Ipv4 address, VmName const& vm, LabelName const& label,
                                   HostName const& peer);
   Result<std::uint32_t> drop_route(Ipv4 address);
+  /// The routes set since connect() are all there are: the gate forgets those of others.
+  Result<std::uint32_t> routes_are_whole();
   Result<std::uint32_t> set_lease(Instant until);
   /// `socket` as gate::ServiceAttach says; it stays the caller's.
   Result<std::uint32_t> attach_services(UniqueFd const& socket);

@@ -134,6 +134,13 @@ Status Gate::run_command(gate::Header const& header, ControlServer::Command& com
       return with(type_identity<gate::RouteDrop>{}, [&](auto const& m) {
         return on_all([&](Worker& worker) { return worker.drop_route(m); });
       });
+    case gate::Kind::routes_whole:
+      return with(type_identity<gate::RoutesWhole>{}, [&](auto const&) {
+        return on_all([](Worker& worker) -> Status {
+          worker.routes().drop_inherited();
+          return {};
+        });
+      });
     case gate::Kind::lease:
       return with(type_identity<gate::Lease>{}, [&](auto const& m) {
         return on_all([&](Worker& worker) -> Status {
@@ -191,8 +198,13 @@ Status Gate::hello(gate::Hello const& message) {
     state.vm_or_peer = to_name(spec.peer_name.value());
     state.label = to_name(spec.label.value());
     state.revision = spec.revision.value();
+    state.algorithm = static_cast<std::uint32_t>(spec.algorithm);
     control_.send(state);
   }
+  (void)on_all([](Worker& each) -> Status {
+    each.routes().for_each([](Route& route) { route.inherited = true; });
+    return {};
+  });
   for (gate::ShareState state : shares_.states()) {
     state.header.sequence = message.header.sequence;
     control_.send(state);

@@ -4,8 +4,8 @@
 //
 // The host monitor commands; the gate decides on its own copy of the policy and enforces its last
 // state if the host monitor dies. A new connection starts with GateHello; the gate then reports
-// what it still holds (one GateState per port and association, one ShareState per channel, then
-// GateStateEnd).
+// what it still holds (one State per port and association, one ShareState per channel, then
+// StateEnd).
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 
 namespace shamon::gate {
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 inline constexpr std::size_t kNameBytesMax = 64;  ///< zero-padded
 
 using Name = std::array<char, kNameBytesMax>;
@@ -39,6 +39,7 @@ enum class Kind : std::uint32_t {
   share_join,
   share_close,
   service_attach,
+  routes_whole,
   // gate -> host monitor
   state = 64,
   state_end,
@@ -142,6 +143,11 @@ struct RouteDrop {
   std::uint32_t reserved = 0;
 };
 
+/// The routes set over this connection are all there are: what an earlier one left goes.
+struct RoutesWhole {
+  Header header{Kind::routes_whole, 0};
+};
+
 /// Inter-machine traffic may pass until this CLOCK_MONOTONIC instant.
 struct Lease {
   Header header{Kind::lease, 0};
@@ -208,6 +214,8 @@ struct State {
   Header header{Kind::state, 0};
   std::uint32_t port = 0;
   std::uint32_t association = 0;
+  std::uint32_t algorithm = 0;  ///< of an association
+  std::uint32_t reserved = 0;
   Name vm_or_peer{};
   Name label{};
   std::uint64_t revision = 0;

@@ -16,7 +16,8 @@ struct Route {
   LabelName label;
   LabelId label_id;
   HostName peer;
-  PathId path;  ///< of (peer, label): what the VM sends comes from it
+  PathId path{};           ///< of (peer, label): what the VM sends comes from it
+  bool inherited = false;  ///< an earlier host monitor set it
 };
 
 class RouteTable {
@@ -27,6 +28,9 @@ class RouteTable {
     }
     routes_.insert_or_assign(address.bits, std::move(route));
     return {};
+  }
+  void drop_inherited() noexcept {
+    std::erase_if(routes_, [](auto const& entry) { return entry.second.inherited; });
   }
   bool drop(Ipv4 address) noexcept { return routes_.erase(address.bits) != 0; }
   Route const* find(Ipv4 address) const noexcept {

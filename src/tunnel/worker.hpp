@@ -66,6 +66,7 @@ class Worker {
   Monitor& monitor() noexcept { return monitor_; }
   PortTable& ports() noexcept { return ports_; }
   AssociationTable& associations() noexcept { return associations_; }
+  RouteTable& routes() noexcept { return routes_; }
   LabelId label_id(LabelName const& label) const;
   /// What has passed, or not, without a port or association that is still here.
   Counters unowned() noexcept;

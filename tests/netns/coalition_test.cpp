@@ -7,15 +7,19 @@
 // guests, is the last test.
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.hpp"
@@ -145,17 +149,71 @@ class CoalitionTest : public testing::Test {
     return in(vm, {"busybox", "nslookup", name + ".vm.test.internal", "169.254.53.1"});
   }
 
-  /// Kills one daemon of the laboratory, by the pid the laboratory wrote down.
-  void kill_daemon(std::string const& role) {
+  /// A daemon's pid, as the laboratory wrote it down; 0 and a failure if it has none.
+  pid_t pid_of(std::string const& role) {
     auto const text = read_text_file(root_ + "/labs/kill/lab.json");
-    ASSERT_TRUE(text.has_value());
-    json const state = json::parse(*text);
+    json const state = json::parse(text.value_or("{}"));
     for (auto const& process : state["processes"]) {
-      if (process["role"] != role) continue;
-      ASSERT_EQ(::kill(process["pid"].get<int>(), SIGKILL), 0);
-      return;
+      if (process["role"] == role) return process["pid"].get<int>();
     }
-    FAIL() << role << " is not in lab.json";
+    ADD_FAILURE() << role << " is not in lab.json";
+    return 0;
+  }
+  void kill_daemon(std::string const& role) {
+    pid_t const pid = pid_of(role);
+    ASSERT_GT(pid, 0);
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  }
+
+  /// Kills a machine's host monitor and starts it again with the TAPs it had, as a service manager
+  /// does that kept their descriptors.
+  void restart_monitor(std::string const& machine, Process& next) {
+    pid_t const pid = pid_of(machine + "/shamond");
+    ASSERT_GT(pid, 0);
+    std::string const proc = "/proc/" + std::to_string(pid);
+    UniqueFd const pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    ASSERT_TRUE(pidfd);
+    struct stat owner {};
+    ASSERT_EQ(::stat(proc.c_str(), &owner), 0);
+    ProcessSpec spec{.arguments = split_at_zeros(proc + "/cmdline"),
+                     .output_path = root_ + "/labs/kill/shamond-again.log",
+                     .network_namespace = "shamon-kill-" + machine,
+                     .uid = owner.st_uid};
+    std::vector<UniqueFd> taps;
+    for (std::string const& variable : split_at_zeros(proc + "/environ")) {
+      if (!variable.starts_with("LISTEN_FDNAMES=")) continue;
+      std::istringstream names(variable.substr(variable.find('=') + 1));
+      for (std::string name; std::getline(names, name, ':');) {
+        int const number = 3 + static_cast<int>(taps.size());
+        taps.emplace_back(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+        ASSERT_TRUE(taps.back()) << name;
+        spec.descriptors.emplace_back(name, taps.back().get());
+      }
+    }
+    ASSERT_FALSE(taps.empty());
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    pollfd ended{pidfd.get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&ended, 1, 5000), 1);
+    auto started = Process::spawn(spec);
+    ASSERT_TRUE(started.has_value());
+    next = std::move(*started);
+    next.kill_on_drop(true);
+  }
+  static std::vector<std::string> split_at_zeros(std::string const& path) {
+    std::istringstream text(read_text_file(path).value_or(""));
+    std::vector<std::string> out;
+    for (std::string part; std::getline(text, part, '\0');) out.push_back(part);
+    return out;
+  }
+
+  /// The open associations of a machine: number and peer.
+  std::map<std::uint64_t, std::string> associations(std::string const& machine) {
+    std::map<std::uint64_t, std::string> open;
+    json const status = ask({"status", "--host", machine});
+    for (auto const& row : status["data"]["associations"]) {
+      if (row["state"] == "open") open[row["association"]] = row["peer"];
+    }
+    return open;
   }
 
   json ask(std::vector<std::string> arguments) {
@@ -308,6 +366,56 @@ TEST_F(CoalitionTest, KillingTheHostMonitorLeavesTheGateEnforcingUntilTheLeaseEn
   EXPECT_TRUE(becomes(false, "green-a", "10.78.2.10", 6s));
   std::this_thread::sleep_for(1s);
   EXPECT_FALSE(ping("green-a", "10.78.2.10"));
+}
+
+TEST_F(CoalitionTest, ARestartedHostMonitorTakesOverPortsAndAssociationsAndLosesNoPacket) {
+  std::string const shorter = "lease_ms = 1500";
+  std::string lab = kLab;
+  // Longer than a monitor takes to come back: this is not about the lease.
+  lab.replace(lab.find(shorter), shorter.size(), "lease_ms = 20000");
+  ASSERT_TRUE(write_file_atomically(root_ + "/lab.toml", as_bytes(lab), 0644));
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  ASSERT_TRUE(becomes(true, "red-b", "10.78.1.20", 10s));
+  auto const before = associations("shype1");
+  ASSERT_FALSE(before.empty());
+
+  std::string const pings = root_ + "/pings";
+  ProcessSpec all{.arguments = {"ping", "-i", "0.05", "-c", "300", "-W", "2", "10.78.2.10"},
+                  .output_path = pings,
+                  .network_namespace = "shamon-kill-green-a"};
+  auto talking = Process::spawn(all);
+  ASSERT_TRUE(talking.has_value());
+  talking->kill_on_drop(true);
+  std::this_thread::sleep_for(1s);
+  Process again;
+  ASSERT_NO_FATAL_FAILURE(restart_monitor("shype1", again));
+  EXPECT_FALSE(ping("red-a", "10.78.2.10")) << "nobody is there, and still";
+  EXPECT_FALSE(ping("red-a", "10.78.1.10"));
+  EXPECT_EQ(talking->wait(40s), 0);  // longer than what was left unwatched may stay
+  std::string const said = read_text_file(pings).value_or("");
+  EXPECT_NE(said.find("300 packets transmitted, 300 received, 0% packet loss"), std::string::npos)
+      << said << read_text_file(root_ + "/labs/kill/shamond-again.log").value_or("");
+  EXPECT_TRUE(ping("red-b", "10.78.1.20"));
+  auto const after = associations("shype1");
+  EXPECT_EQ(after.size(), before.size());
+  for (auto const& [number, peer] : after) {
+    EXPECT_EQ(before.count(number), 0u) << "negotiated anew: " << number << " with " << peer;
+  }
+  again.end();
+}
+
+TEST_F(CoalitionTest, APeerWhoseMonitorDoesNotComeBackIsClosedWhenItsSilenceWasTooLong) {
+  bring_up();
+  ASSERT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  ASSERT_FALSE(associations("shype2").empty());
+  kill_daemon("shype1/shamond");
+  // A challenge period of one second, a timeout of two, and the tending in between.
+  auto const end = std::chrono::steady_clock::now() + 8s;
+  while (!associations("shype2").empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_TRUE(associations("shype2").empty());
 }
 
 TEST_F(CoalitionTest, KillingTheAuthorityStopsInterMachineTrafficWhenTheLeaseEndsAndNotBefore) {

@@ -325,6 +325,10 @@ Status Machine::close_share(std::uint32_t channel) {
   return answer(client_->close_share(ChannelId(channel)));
 }
 
+Status Machine::routes_are_whole() {
+  return answer(client_->routes_are_whole());
+}
+
 Status Machine::lease(double seconds) {
   auto const length = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
   return answer(client_->set_lease(read_monotonic_clock() + length));

@@ -92,6 +92,7 @@ class Machine {
                gate::CloseReason reason = gate::CloseReason::asked, gate::Done* done = nullptr);
   Status route(std::string const& address, std::string const& vm, std::string const& label,
                std::string const& peer);
+  Status routes_are_whole();
   Status lease(double seconds);
   Status detach_port(std::uint32_t port);
   Status open_share(SharePermits permits, ShareSpec const& spec);

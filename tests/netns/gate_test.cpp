@@ -306,6 +306,14 @@ TEST_F(GateTest, a_host_monitor_that_dies_leaves_the_state_in_force_and_finds_it
   ASSERT_DONE(a().lease(60));
 }
 
+TEST_F(GateTest, routes_of_an_earlier_host_monitor_stand_until_the_next_has_said_all_of_its_own) {
+  a().disconnect();
+  a().connect();
+  EXPECT_TRUE(ping("g1", "10.77.0.2", 3));
+  ASSERT_DONE(a().routes_are_whole());
+  EXPECT_FALSE(ping("g1", "10.77.0.2"));
+}
+
 TEST_F(GateTest, refusals_while_nobody_listens_are_counted_and_told_afterwards) {
   ASSERT_DONE(lab_->domain(a(), 2, "r1", "red", "10.77.0.3"));
   a().disconnect();
