@@ -32,8 +32,8 @@ Result<std::unique_ptr<Notices>> Notices::create() {
 
 void Notices::put(WorkerNotice const& notice) {
   std::lock_guard const lock(mutex_);
-  if (waiting_.size() >= kControlQueueMax) {
-    lost_ += std::holds_alternative<gate::Audit>(notice) ? 1 : 0;
+  if (waiting_.size() >= kControlQueueMax && std::holds_alternative<gate::Audit>(notice)) {
+    ++lost_;
     return;
   }
   waiting_.push_back(notice);

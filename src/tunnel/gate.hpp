@@ -18,7 +18,8 @@ class Notices {
  public:
   /// Errors: `system`.
   static Result<std::unique_ptr<Notices>> create();
-  /// From any thread. A full queue loses notices: audits are counted, all others come again.
+  /// From any thread. A full queue loses audits, which are counted; all others are as few as the
+  /// ports, associations and paths they are about.
   void put(WorkerNotice const& notice);
   /// Readable while something waits that did not come from the gate's own thread.
   int fd() const noexcept { return bell_.get(); }

@@ -49,7 +49,9 @@ inline constexpr std::size_t kUnderlayReceives = 8;      ///< datagram buffers p
 inline constexpr std::size_t kPortFramesPerTurn = 64;    ///< then the other ports have their turn
 
 // Control.
-inline constexpr std::size_t kControlQueueMax = 4096;  ///< messages waiting for a slow client
+/// Messages waiting for a slow client: what a greeting or the end of a policy has to say of each
+/// port and association, twice.
+inline constexpr std::size_t kControlQueueMax = 2 * (kAssociationsMax + kPortsMax);
 inline constexpr std::size_t kControlMessagesPerTurn = 64;
 inline constexpr std::size_t kDescriptorsMax = kLanesMax;  ///< beside a message: a queue each
 inline constexpr std::size_t kPolicyImageBytesMax = 4u << 20;

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -312,6 +313,37 @@ TEST_F(GateTest, routes_of_an_earlier_host_monitor_stand_until_the_next_has_said
   EXPECT_TRUE(ping("g1", "10.77.0.2", 3));
   ASSERT_DONE(a().routes_are_whole());
   EXPECT_FALSE(ping("g1", "10.77.0.2"));
+}
+
+TEST_F(GateTest, what_is_to_be_said_of_thousands_of_associations_is_said) {
+  constexpr std::uint32_t kFirst = 100, kCount = 6000;
+  AssociationSpec spec;
+  spec.peer = {*parse_ip("192.0.2.9"), 4500};
+  spec.lanes = a().workers;
+  spec.label = LabelName("green");
+  spec.revision = a().policy->revision();
+  spec.peer_member = spec.peer_attested = true;
+  for (std::uint32_t id = kFirst; id < kFirst + kCount; ++id) {
+    spec.peer_name = HostName("p" + std::to_string(id));
+    spec.spi_in = Spi(0x200000 + id * kLanesMax);
+    spec.spi_out = Spi(0x800000 + id * kLanesMax);
+    AssociationKeys keys;
+    for (auto* key : {&keys.in, &keys.out}) {
+      ASSERT_EQ(::getrandom(key->expose_mutable().data(), 36, 0), 36);
+    }
+    ASSERT_DONE(a().open(id, "green", spec, std::move(keys)));
+  }
+  EXPECT_EQ(a().statistics(0, kFirst + kCount - 1).association, kFirst + kCount - 1);
+  a().disconnect();
+  a().events.clear();
+  a().connect();
+  ASSERT_TRUE(eventually([&] { return !a().of<gate::StateEnd>().empty(); }));
+  EXPECT_GT(a().of<gate::State>().size(), kCount);
+  a().events.clear();
+  ASSERT_DONE(
+      a().load_policy("coalition test revision 2\ntype other_t\nlabel other { share other_t }\n"));
+  EXPECT_TRUE(
+      eventually([&] { return a().of<gate::AssociationEnded>().size() >= kCount; }, 10'000));
 }
 
 TEST_F(GateTest, refusals_while_nobody_listens_are_counted_and_told_afterwards) {
