@@ -70,6 +70,8 @@ class Association {
   void replace(Instant until) noexcept { closes_at_ = until; }
   bool replaced() const noexcept { return closes_at_.has_value(); }
   bool outlived(Instant now) const noexcept { return closes_at_ && now >= *closes_at_; }
+  /// When one of these three becomes true by time alone.
+  Instant next_due() const noexcept;
 
   Counters counters;
 

@@ -107,6 +107,13 @@ bool Association::expired(Instant now) const noexcept {
   return used_percent(now) >= 100;
 }
 
+Instant Association::next_due() const noexcept {
+  Duration const one_percent = std::chrono::milliseconds(spec_.seconds_max * 10) + Duration(1);
+  Instant const aged =
+      opened_ + one_percent * (rekey_asked_ || replaced() ? 100 : int{kRekeyPercent});
+  return std::min(aged, closes_at_.value_or(aged));
+}
+
 Result<Association*> AssociationTable::open(Permit<AssociationOpen>&& permit,
                                             AssociationSpec const& spec, AssociationKeys&& keys,
                                             Instant now) {

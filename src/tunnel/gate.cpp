@@ -68,7 +68,7 @@ Result<std::unique_ptr<Gate>> Gate::create(std::vector<Underlay> underlays,
       if (!attached) return pass(attached);
     }
     auto worker =
-        Worker::create(place, std::move(underlay), options.tunnel_mtu, options.copy_dscp,
+        Worker::create(place, std::move(underlay), options,
                        [&all = *gate->notices_](WorkerNotice const& notice) { all.put(notice); });
     if (!worker) return pass(worker);
     gate->workers_.push_back(*std::move(worker));

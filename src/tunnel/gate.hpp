@@ -37,11 +37,6 @@ class Notices {
   std::uint32_t lost_ = 0;
 };
 
-struct GateOptions {
-  std::uint16_t tunnel_mtu = 0;  ///< the largest inner packet
-  bool copy_dscp = false;
-};
-
 class Gate {
  public:
   /// One worker for each of the sockets. Threads begin here, so that a sandbox entered before holds

@@ -55,7 +55,8 @@ inline constexpr std::size_t kControlQueueMax = 2 * (kAssociationsMax + kPortsMa
 inline constexpr std::size_t kControlMessagesPerTurn = 64;
 inline constexpr std::size_t kDescriptorsMax = kLanesMax;  ///< beside a message: a queue each
 inline constexpr std::size_t kPolicyImageBytesMax = 4u << 20;
-inline constexpr std::chrono::milliseconds kTick{100};     ///< lifetimes are looked at this often
+inline constexpr std::chrono::milliseconds kTick{
+    100};  ///< lifetimes are looked at so soon after packets
 inline constexpr std::chrono::seconds kAuditFold{1};       ///< repeats are folded for so long
 inline constexpr std::chrono::seconds kWantedInterval{1};  ///< per (peer, label)
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,31 +17,37 @@ namespace shamon {
 namespace {
 
 constexpr std::uint64_t kUnderlayTag = 1, kBellTag = 2;  // and Worker::kServicesTag
+constexpr Instant kNever{std::numeric_limits<std::int64_t>::max()};
 
 /// The control side's decisions are the same in every worker; only the first one tells them.
 bool is_flow(AuditRecord const& record) noexcept {
   return record.hook == Hook::flow_in || record.hook == Hook::flow_out;
 }
 
+/// As epoll has it; rounded up, so that what was waited for is due then.
+int milliseconds_until(Instant due, Instant now) noexcept {
+  if (due == kNever) return -1;
+  return static_cast<int>((due - now) / std::chrono::milliseconds(1)) + 1;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::create(WorkerPlace place, Underlay underlay,
-                                               std::uint16_t tunnel_mtu, bool copy_dscp,
+                                               GateOptions const& options,
                                                std::function<void(WorkerNotice const&)> notify) {
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return fail_errno("epoll_create1");
   UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell) return fail_errno("eventfd");
-  std::unique_ptr<Worker> worker(new Worker(place, std::move(underlay), tunnel_mtu,
-                                            std::move(notify), std::move(epoll), std::move(bell)));
-  worker->forwarder_.copy_dscp(copy_dscp);
+  std::unique_ptr<Worker> worker(new Worker(place, std::move(underlay), options, std::move(notify),
+                                            std::move(epoll), std::move(bell)));
   Status watched = worker->watch(worker->underlay_.fd(), kUnderlayTag, EPOLLIN, true);
   if (watched) watched = worker->watch(worker->bell_.get(), kBellTag, EPOLLIN, true);
   if (!watched) return pass(watched);
   return worker;
 }
 
-Worker::Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
+Worker::Worker(WorkerPlace place, Underlay underlay, GateOptions const& options,
                std::function<void(WorkerNotice const&)> notify, UniqueFd epoll, UniqueFd bell)
     : place_(place),
       underlay_(std::move(underlay)),
@@ -66,7 +73,8 @@ Worker::Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
                   },
                   &read_wall_clock}),
       port_buffer_(kPortBufferBytes) {
-  forwarder_.set_tunnel_mtu(tunnel_mtu);
+  forwarder_.set_tunnel_mtu(options.tunnel_mtu);
+  forwarder_.copy_dscp(options.copy_dscp);
 }
 
 Worker::~Worker() {
@@ -109,8 +117,7 @@ Status Worker::watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh
 
 Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& other) {
   std::array<epoll_event, 64> events{};
-  int const wait_ms = static_cast<int>(kTick.count());
-  int const count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms);
+  int const count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms_);
   if (count < 0 && errno != EINTR) return fail_errno("epoll_wait");
   for (int i = 0; i < count; ++i) {
     std::uint64_t const tag = events[i].data.u64;
@@ -121,7 +128,9 @@ Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& oth
     }
   }
   Instant const now = read_monotonic_clock();
+  if (count > 0) next_tick_ = std::min(next_tick_, now + kTick);
   if (now >= next_tick_) tick(now);
+  wait_ms_ = milliseconds_until(next_tick_, now);
   return {};
 }
 
@@ -165,6 +174,7 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
 }
 
 void Worker::end_of_turn(Instant now) {
+  untold_ = true;
   forwarder_.end_of_turn(now);
   ports_.for_each([](Port& port) { port.driver->end_of_turn(); });
 }
@@ -218,24 +228,32 @@ void Worker::end_services() {
   services_.reset();
 }
 
-/// A stream that took part of a frame is flushed when it can take more; with the tick this also
-/// finds what another worker left.
-void Worker::watch_writers() {
-  ports_.for_each([this](Port& port) {
-    if (port.driver->fd() < 0 || !port.driver->wants_write()) return;
-    (void)watch(port.driver->fd(), kPortTag | port.id.value(), EPOLLIN | EPOLLOUT, false);
+/// A stream that took part of a frame is flushed when it can take more, by the worker that reads
+/// it. A worker that only writes tries again with the tick; true if it has to.
+bool Worker::watch_writers() {
+  bool again = false;
+  ports_.for_each([&](Port& port) {
+    if (!port.driver->wants_write()) return;
+    if (port.driver->fd() < 0) {
+      again |= port.driver->flush() == PortDriver::Outcome::busy;
+    } else {
+      (void)watch(port.driver->fd(), kPortTag | port.id.value(), EPOLLIN | EPOLLOUT, false);
+    }
   });
+  return again;
 }
 
+/// Looks at everything that becomes due without an event of its own, and when to look again:
+/// packets and commands bring the next tick by themselves (turn), so only time is asked for here.
 void Worker::tick(Instant now) {
-  next_tick_ = now + kTick;
-  watch_writers();
+  Instant due = watch_writers() ? now : kNever;
   for (AssociationId id : associations_.ids()) {
     Association& association = *associations_.find(id);
     if (association.outlived(now)) {
       notify_(AssociationDue{id, gate::CloseReason::rekeyed});
     } else if (association.expired(now)) {
       notify_(AssociationDue{id, gate::CloseReason::expired});
+      due = now;  // told until the gate has closed it, since a notice may be lost
     } else if (association.take_rekey_wish(now)) {
       gate::RekeyWanted wanted;
       wanted.association = id.value();
@@ -243,10 +261,15 @@ void Worker::tick(Instant now) {
       wanted.label = to_name(association.spec().label.value());
       notify_(wanted);
     }
+    due = std::min(due, association.next_due());
   }
-  if (now < next_tell_) return;
-  next_tell_ = now + kAuditFold;
-  forwarder_.tell_repeats(now);
+  if (untold_ && now >= next_tell_) {
+    forwarder_.tell_repeats(now);
+    next_tell_ = now + kAuditFold;
+    untold_ = false;
+  }
+  if (untold_) due = std::min(due, next_tell_);
+  next_tick_ = std::max(due, now + kTick);
 }
 
 /// The gate takes it from every worker; until then nothing of it is looked at here.

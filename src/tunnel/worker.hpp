@@ -14,6 +14,11 @@
 
 namespace shamon {
 
+struct GateOptions {
+  std::uint16_t tunnel_mtu = 0;  ///< the largest inner packet
+  bool copy_dscp = false;
+};
+
 /// What a worker tells the gate by itself.
 struct PortGone {
   PortId port;
@@ -34,7 +39,7 @@ class Worker {
  public:
   /// `notify` is called in the worker's thread. Errors: `system`.
   static Result<std::unique_ptr<Worker>> create(WorkerPlace place, Underlay underlay,
-                                                std::uint16_t tunnel_mtu, bool copy_dscp,
+                                                GateOptions const& options,
                                                 std::function<void(WorkerNotice const&)> notify);
   Worker(Worker const&) = delete;
   Worker& operator=(Worker const&) = delete;
@@ -44,8 +49,8 @@ class Worker {
   void start();
   /// Runs `task` in the worker's thread and waits for its end.
   void run(std::function<void()> const& task);
-  /// Waits for something to do, at most kTick, and does it. What is not the worker's own (see
-  /// watch()) goes to `other`. Errors: `system`.
+  /// Waits until there is something to do, and does it. What is not the worker's own (see watch())
+  /// goes to `other`. Errors: `system`.
   Status turn(std::function<void(std::uint64_t tag, std::uint32_t events)> const& other);
   /// More for turn() to look at; `tag` below kPortTag.
   Status watch(int fd, std::uint64_t tag, std::uint32_t events, bool fresh) noexcept;
@@ -75,7 +80,7 @@ class Worker {
   static constexpr std::uint64_t kPortTag = std::uint64_t{1} << 32;  ///< plus the port's id
 
  private:
-  Worker(WorkerPlace place, Underlay underlay, std::uint16_t tunnel_mtu,
+  Worker(WorkerPlace place, Underlay underlay, GateOptions const& options,
          std::function<void(WorkerNotice const&)> notify, UniqueFd epoll, UniqueFd bell);
 
   void dispatch(std::uint64_t tag, std::uint32_t events);
@@ -85,7 +90,7 @@ class Worker {
   void services_turn();
   void end_services();
   bool serve(Port& port, std::span<std::uint8_t> frame, Instant now);
-  void watch_writers();
+  bool watch_writers();
   void tick(Instant now);
   void lose_port(Port& port);
   void want_association(HostName const& peer, LabelName const& label, PathId path, Instant now);
@@ -115,9 +120,11 @@ class Worker {
   };
   std::unordered_map<PortId, Asked> asked_;  ///< how often in this second
   std::vector<std::uint8_t> port_buffer_;
+  int wait_ms_ = 0;
   Instant next_tick_;
   Instant next_tell_;
-  std::thread thread_;  ///< last: it ends before what it uses
+  bool untold_ = false;  ///< packets have come since repeats were told
+  std::thread thread_;   ///< last: it ends before what it uses
 };
 
 }  // namespace shamon

@@ -1,5 +1,10 @@
 // What a gate does with several workers, and with either IP inside and outside.
 #include <fstream>
+#include <iterator>
+#include <numeric>
+#include <sstream>
+
+#include <fmt/format.h>
 
 #include "netns/gate_fixture.hpp"
 
@@ -110,6 +115,31 @@ TEST_P(GateWorkersTest, a_rekey_under_load_loses_nothing) {
 
 INSTANTIATE_TEST_SUITE_P(Each, GateWorkersTest, ::testing::ValuesIn(kRows),
                          [](auto const& row) { return std::string(row.param.name); });
+
+class IdleGateTest : public GateTest {
+ protected:
+  void SetUp() override { set_up({.workers = 2}); }
+  /// How often the threads of gate a went to sleep so far.
+  int sleeps() {
+    Ran const counted = run(fmt::format(
+        "sh -c 'cat /proc/{}/task/*/status | grep ^voluntary_ctxt | cut -f2'", a().gate_pid()));
+    std::istringstream lines(counted.output);
+    return std::accumulate(std::istream_iterator<int>(lines), {}, 0);
+  }
+};
+
+TEST_F(IdleGateTest, nothing_wakes_it_while_nothing_is_to_do) {
+  ASSERT_TRUE(ping("g1", "10.77.0.2", 3));
+  // The kernel of a new domain asks for its neighbours and routers for some seconds.
+  EXPECT_TRUE(eventually(
+      [&] {
+        int const before = sleeps();
+        (void)run("sleep 2");
+        return sleeps() == before;
+      },
+      30'000));
+  EXPECT_TRUE(ping("g1", "10.77.0.2", 3));
+}
 
 TEST_F(GateTest, what_the_way_takes_is_found_out_and_told) {
   // As after an ICMP "too big" from a router between the machines.
