@@ -10,7 +10,8 @@
 //   instead statistics MACHINE                       ok in N out N icv N replay N full N none N
 //   malformed N …
 //
-// usage: gate_driver [--gate PROGRAM] [--workers N] [--underlay-mtu BYTES] [--domain-mtu BYTES]
+// usage: gate_driver [--gate PROGRAM] [--workers N] [--busy-poll MICROSECONDS]
+//                    [--underlay-mtu BYTES] [--domain-mtu BYTES]
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +39,7 @@ using Answer = Result<std::string>;
 struct Options {
   std::string gate;
   unsigned workers = 1;
+  unsigned busy_poll = 0;
   int underlay_mtu = 1500;
   int domain_mtu = 1420;
 };
@@ -50,7 +52,10 @@ Answer answer(Status const& status, std::string text = {}) {
 class Driver {
  public:
   explicit Driver(Options const& options)
-      : options_(options), lab_({.mtu = options.underlay_mtu, .workers = options.workers}) {
+      : options_(options),
+        lab_({.mtu = options.underlay_mtu,
+              .workers = options.workers,
+              .busy_poll = options.busy_poll}) {
     for (netns::Machine* machine : {lab_.a.get(), lab_.b.get()}) {
       if (!options.gate.empty()) machine->gate_program = options.gate;
     }
@@ -220,6 +225,8 @@ int main(int count, char** words) {
       options.gate = value;
     } else if (name == "--workers" && std::atoi(value.c_str()) > 0) {
       options.workers = static_cast<unsigned>(std::atoi(value.c_str()));
+    } else if (name == "--busy-poll" && std::atoi(value.c_str()) > 0) {
+      options.busy_poll = static_cast<unsigned>(std::atoi(value.c_str()));
     } else if (name == "--underlay-mtu" && std::atoi(value.c_str()) > 0) {
       options.underlay_mtu = std::atoi(value.c_str());
     } else if (name == "--domain-mtu" && std::atoi(value.c_str()) > 0) {

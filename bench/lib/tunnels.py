@@ -25,8 +25,8 @@ class Tunnel:
 
 
 @contextlib.contextmanager
-def ours(gate=None):
-    with GateLab(gate) as lab:
+def ours(gate=None, *options):
+    with GateLab(gate, *options) as lab:
         client, server, address = lab.green_pair()
         yield Tunnel(lab, client, server, address, lab.pids, (lab.a, "192.0.2.2", 4500))
 

@@ -26,16 +26,17 @@ using namespace shamon;
 
 constexpr char kUsage[] =
     "usage: shamon-gate --listen-udp ADDRESS:PORT --control PATH [--control-uid UID]\n"
-    "                   [--workers N] [--copy-dscp] [--user UID] [--group GID] [--ready-fd N]\n"
-    "                   [--foreground]\n"
+    "                   [--workers N] [--busy-poll MICROSECONDS] [--copy-dscp] [--user UID]\n"
+    "                   [--group GID] [--ready-fd N] [--foreground]\n"
     "\n"
     "Enforces the coalition's policy on every packet between VMs. Its host monitor (shamond)\n"
     "commands it over the UNIX socket PATH, which only UID and root may use. After start it keeps\n"
     "no capability; with --user and --group it becomes that user. --workers threads carry packets\n"
-    "(1 to 16; by default one for each processor it may run on). --copy-dscp shows the class of a\n"
-    "VM's packets on the outer ones. An IPv6 ADDRESS is written [ADDRESS]:PORT. --ready-fd gets "
-    "one\n"
-    "byte when the gate is ready. It always runs in the foreground.\n";
+    "(1 to 16; by default one for each processor it may run on). With --busy-poll (0 to 1000; by\n"
+    "default 0) each looks for more packets for so long after the last before it sleeps.\n"
+    "--copy-dscp shows the class of a VM's packets on the outer ones. An IPv6 ADDRESS is written\n"
+    "[ADDRESS]:PORT. --ready-fd gets one byte when the gate is ready. It always runs in the\n"
+    "foreground.\n";
 
 unsigned default_workers() {
   cpu_set_t set;
@@ -50,7 +51,7 @@ struct Options {
   uid_t control_uid = ::geteuid();
   SandboxOptions sandbox;
   unsigned workers = default_workers();
-  bool copy_dscp = false;
+  GateOptions gate;
   int ready_fd = -1;
 };
 
@@ -68,7 +69,7 @@ Result<Options> parse_options(int count, char** words) {
     std::string_view const name = words[i];
     if (name == "--foreground") continue;
     if (name == "--copy-dscp") {
-      options.copy_dscp = true;
+      options.gate.copy_dscp = true;
       continue;
     }
     if (i + 1 == count) return fail(Errc::invalid, std::string(name) + ": unknown, or no value");
@@ -92,6 +93,11 @@ Result<Options> parse_options(int count, char** words) {
     } else if (name == "--workers") {
       if (*number < 1 || *number > kLanesMax) return fail(Errc::invalid, "--workers: 1 to 16");
       options.workers = *number;
+    } else if (name == "--busy-poll") {
+      options.gate.busy_poll = std::chrono::microseconds(*number);
+      if (options.gate.busy_poll > kBusyPollMax) {
+        return fail(Errc::invalid, "--busy-poll: 0 to 1000 microseconds");
+      }
     } else if (name == "--ready-fd") {
       options.ready_fd = static_cast<int>(*number);
     } else {
@@ -148,8 +154,8 @@ Status run(Options const& options) {
   // The threads of the gate begin without rights; the filter then holds for all of them.
   if (Status dropped = drop_rights(options.sandbox); !dropped) return dropped;
   Status const filters = filter ? filter->check_usable() : Status(pass(filter));
-  GateOptions const how{esp_inner_mtu(mtu, ip_header_bytes(options.listen.address)),
-                        options.copy_dscp};
+  GateOptions how = options.gate;
+  how.tunnel_mtu = esp_inner_mtu(mtu, ip_header_bytes(options.listen.address));
   Result<std::unique_ptr<Gate>> gate =
       Gate::create(*std::move(underlay), how, *std::move(control),
                    filters ? std::optional(*std::move(filter)) : std::nullopt);

@@ -57,6 +57,7 @@ inline constexpr std::size_t kDescriptorsMax = kLanesMax;  ///< beside a message
 inline constexpr std::size_t kPolicyImageBytesMax = 4u << 20;
 inline constexpr std::chrono::milliseconds kTick{
     100};  ///< lifetimes are looked at so soon after packets
+inline constexpr std::chrono::microseconds kBusyPollMax{1000};
 inline constexpr std::chrono::seconds kAuditFold{1};       ///< repeats are folded for so long
 inline constexpr std::chrono::seconds kWantedInterval{1};  ///< per (peer, label)
 

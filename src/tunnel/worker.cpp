@@ -51,6 +51,7 @@ Worker::Worker(WorkerPlace place, Underlay underlay, GateOptions const& options,
                std::function<void(WorkerNotice const&)> notify, UniqueFd epoll, UniqueFd bell)
     : place_(place),
       underlay_(std::move(underlay)),
+      busy_poll_(options.busy_poll),
       notify_(std::move(notify)),
       epoll_(std::move(epoll)),
       bell_(std::move(bell)),
@@ -128,9 +129,12 @@ Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& oth
     }
   }
   Instant const now = read_monotonic_clock();
-  if (count > 0) next_tick_ = std::min(next_tick_, now + kTick);
+  if (count > 0) {
+    next_tick_ = std::min(next_tick_, now + kTick);
+    poll_until_ = now + busy_poll_;
+  }
   if (now >= next_tick_) tick(now);
-  wait_ms_ = milliseconds_until(next_tick_, now);
+  wait_ms_ = now < poll_until_ ? 0 : milliseconds_until(next_tick_, now);
   return {};
 }
 

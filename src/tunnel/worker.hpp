@@ -17,6 +17,8 @@ namespace shamon {
 struct GateOptions {
   std::uint16_t tunnel_mtu = 0;  ///< the largest inner packet
   bool copy_dscp = false;
+  /// So long a worker asks for more before it sleeps: a processor for the time that waking takes.
+  std::chrono::microseconds busy_poll{0};
 };
 
 /// What a worker tells the gate by itself.
@@ -98,6 +100,7 @@ class Worker {
 
   WorkerPlace place_;
   Underlay underlay_;
+  std::chrono::microseconds busy_poll_;
   std::function<void(WorkerNotice const&)> notify_;
   UniqueFd epoll_;
   UniqueFd bell_;  ///< rung when a task waits
@@ -121,6 +124,7 @@ class Worker {
   std::unordered_map<PortId, Asked> asked_;  ///< how often in this second
   std::vector<std::uint8_t> port_buffer_;
   int wait_ms_ = 0;
+  Instant poll_until_;
   Instant next_tick_;
   Instant next_tell_;
   bool untold_ = false;  ///< packets have come since repeats were told

@@ -222,5 +222,15 @@ TEST_F(WorkerTest, finishes_the_frame_that_it_left_in_a_stream_it_does_not_read)
   EXPECT_TRUE(sleeps());
 }
 
+TEST_F(WorkerTest, polls_as_long_as_it_is_told_after_each_packet) {
+  start({}, {.tunnel_mtu = 1400, .busy_poll = 1000us});
+  UniqueFd const vm = attach(1, "g1", "green", test::kFrom);
+  UniqueFd const other = attach(2, "g2", "green", test::kTo);
+  turns_in(500ms);
+  send(vm, {});
+  EXPECT_GT(turns_in(50ms), 10);
+  EXPECT_LE(turns_in(500ms), 50'000) << "it never sleeps";
+}
+
 }  // namespace
 }  // namespace shamon

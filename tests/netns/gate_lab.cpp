@@ -172,10 +172,11 @@ void Machine::start_gate(std::string const& extra) {
   must(::pipe(ready) == 0, "pipe");
   std::string const log = directory + "/" + name + ".log";
   UniqueFd const output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  std::string const command =
-      fmt::format("{} --listen-udp {} --control {}/{}.gate --workers {} --ready-fd {} {}",
-                  gate_program, to_string(Endpoint{*parse_ip(address), kUnderlayPort}), directory,
-                  name, workers, ready[1], extra);
+  std::string const command = fmt::format(
+      "{} --listen-udp {} --control {}/{}.gate --workers {} --busy-poll {} "
+      "--ready-fd {} {}",
+      gate_program, to_string(Endpoint{*parse_ip(address), kUnderlayPort}), directory, name,
+      workers, busy_poll, ready[1], extra);
   gate_ = Process(spawn(command, ns, output.get()));
   ::close(ready[1]);
   pollfd wait{ready[0], POLLIN, 0};
@@ -400,6 +401,7 @@ GateLab::GateLab(Options const& options) : options_(options) {
   a = std::make_unique<Machine>("a", ns_a, network + "1", directory);
   b = std::make_unique<Machine>("b", ns_b, network + "2", directory);
   a->workers = b->workers = options.workers;
+  a->busy_poll = b->busy_poll = options.busy_poll;
 }
 
 GateLab::~GateLab() {

@@ -120,6 +120,7 @@ class Machine {
   std::string name, ns, address, directory;
   unsigned workers = 1;  ///< of the gate; a domain's TAP has as many queues
   std::string gate_program = SHAMON_BIN_DIR "/shamon-gate";
+  unsigned busy_poll = 0;  ///< of the gate, in microseconds
   std::vector<GateClient::Event> events;
   bool gone = false;  ///< the control connection ended
   Monitor monitor;
@@ -140,6 +141,7 @@ class GateLab {
     unsigned workers = 1;  ///< of each gate
     bool ipv6 = false;     ///< the underlay is 2001:db8::/64
     bool extended_sequence = false;
+    unsigned busy_poll = 0;  ///< of each gate, in microseconds
   };
   /// Makes the namespaces and the veth.
   explicit GateLab(int mtu = 1500) : GateLab(Options{.mtu = mtu}) {}

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include "netns/gate_fixture.hpp"
 
@@ -22,6 +23,7 @@ constexpr Row kRows[] = {
     {"one_worker_ipv6_outside", {.workers = 1, .ipv6 = true}},
     {"one_worker_extended_numbers", {.workers = 1, .extended_sequence = true}},
     {"two_workers", {.workers = 2}},
+    {"two_workers_that_poll", {.workers = 2, .busy_poll = 50}},
     {"three_workers_ipv6_outside_extended",
      {.workers = 3, .ipv6 = true, .extended_sequence = true}},
 };
@@ -139,6 +141,23 @@ TEST_F(IdleGateTest, nothing_wakes_it_while_nothing_is_to_do) {
       },
       30'000));
   EXPECT_TRUE(ping("g1", "10.77.0.2", 3));
+}
+
+TEST(GateCommandLine, says_how_long_it_may_poll) {
+  for (char const* value : {"1001", "-1", "soon", "4294967296"}) {
+    Ran const ran =
+        run(fmt::format("{}/shamon-gate --busy-poll {} --listen-udp 127.0.0.1:4500 "
+                        "--control /nonexistent/gate",
+                        SHAMON_BIN_DIR, value));
+    EXPECT_EQ(ran.status, 2) << value;
+    EXPECT_THAT(ran.output, ::testing::StartsWith("shamon-gate: ")) << value;
+    EXPECT_THAT(ran.output.substr(0, ran.output.find('\n')), ::testing::HasSubstr("--busy-poll"));
+  }
+  // The bound itself is none: it fails at the control socket only.
+  Ran const ran = run(SHAMON_BIN_DIR
+                      "/shamon-gate --busy-poll 1000 --listen-udp 127.0.0.1:0 "
+                      "--control /nonexistent/gate");
+  EXPECT_EQ(ran.status, 1) << ran.output;
 }
 
 TEST_F(GateTest, what_the_way_takes_is_found_out_and_told) {
