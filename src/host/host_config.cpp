@@ -62,6 +62,13 @@ VmSpec read_vm(TomlTable& table, std::string const& state_folder) {
   if (vm.packed_ring && vm.nic != Nic::vhost_user) {
     table.complain("packed_ring", "only a vhost-user card has a choice of rings");
   }
+  vm.processors = static_cast<unsigned>(read_number(table, "processors", 1, 1, kVmProcessorsMax));
+  if (table.has("queues")) {
+    vm.queues = static_cast<unsigned>(read_number(table, "queues", 1, 1, kVmQueuesMax));
+    if (vm.nic != Nic::vhost_user) {
+      table.complain("queues", "only a vhost-user card has a choice of queues");
+    }
+  }
   vm.memory_mb =
       static_cast<unsigned>(read_number(table, "memory_mb", 192, kVmMemoryMbMin, kVmMemoryMbMax));
   vm.prefix_length = static_cast<std::uint8_t>(read_number(table, "prefix_length", 16, 1, 32));

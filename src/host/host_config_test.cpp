@@ -33,6 +33,7 @@ TEST_F(HostConfigFile, says_what_it_leaves_out_by_the_defaults) {
   ASSERT_EQ(config->vms.size(), 1u);
   EXPECT_EQ(config->vms[0].kind, "qemu");
   EXPECT_EQ(config->vms[0].memory_mb, 192u);
+  EXPECT_EQ(config->vms[0].processors, 1u);
   EXPECT_EQ(config->vms[0].prefix_length, 16);
   EXPECT_EQ(config->vms[0].state_folder, "/var/lib/shamon/vm/web");
 }
@@ -86,6 +87,16 @@ TEST_F(HostConfigFile, each_mistake_is_named_with_its_line_and_key) {
               "address = \"10.8.0.1\"\nnic = \"vhost-user\"\n",
        {":13:", "nic"}},
       {"rings of a socket", host + vm + "packed_ring = true\n", {":15:", "packed_ring"}},
+      {"queues of a socket", host + vm + "queues = 2\n", {":15:", "queues", "vhost-user"}},
+      {"no queue", host + vm + "nic = \"vhost-user\"\nqueues = 0\n", {":16:", "from 1 to 16"}},
+      {"too many queues",
+       host + vm + "nic = \"vhost-user\"\nqueues = 17\n",
+       {":16:", "queues", "from 1 to 16"}},
+      {"queues in words",
+       host + vm + "nic = \"vhost-user\"\nqueues = \"two\"\n",
+       {":16:", "queues"}},
+      {"no processor", host + vm + "processors = 0\n", {":15:", "processors", "from 1 to 16"}},
+      {"too many processors", host + vm + "processors = 17\n", {":15:", "from 1 to 16"}},
       {"a prefix of 33 bits", host + vm + "prefix_length = 33\n", {":15:", "prefix_length"}},
       {"two VMs of one name", host + vm + vm, {"web", "twice"}},
       {"two VMs of one address",
@@ -108,12 +119,19 @@ TEST_F(HostConfigFile, the_network_card_may_be_the_gates_own) {
   ASSERT_TRUE(config) << config.error().describe();
   EXPECT_EQ(config->vms.at(0).nic, Nic::vhost_user);
   EXPECT_TRUE(config->vms.at(0).packed_ring);
+  EXPECT_EQ(config->vms.at(0).queues, std::nullopt) << "the gate's workers decide";
   EXPECT_EQ(read(std::string(kHost) + kVm)->vms.at(0).nic, Nic::socket);
+  auto const wide =
+      read(std::string(kHost) + kVm + "nic = \"vhost-user\"\nprocessors = 4\nqueues = 2\n");
+  ASSERT_TRUE(wide) << wide.error().describe();
+  EXPECT_EQ(wide->vms.at(0).processors, 4u);
+  EXPECT_EQ(wide->vms.at(0).queues, 2u);
 }
 
 TEST_F(HostConfigFile, bounds_themselves_are_allowed) {
   for (char const* line :
-       {"memory_mb = 96\n", "memory_mb = 65536\n", "prefix_length = 32\n", "prefix_length = 1\n"}) {
+       {"memory_mb = 96\n", "memory_mb = 65536\n", "prefix_length = 32\n", "prefix_length = 1\n",
+        "processors = 16\n", "nic = \"vhost-user\"\nqueues = 16\n"}) {
     auto const config = read(std::string(kHost) + kVm + line);
     EXPECT_TRUE(config) << line << config.error().message;
   }

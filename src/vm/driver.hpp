@@ -36,6 +36,10 @@ struct VmSpec {
   MacAddress mac;
   Nic nic = Nic::socket;
   bool packed_ring = false;  ///< of a vhost-user card: virtio's other ring layout
+  /// Of a vhost-user card: pairs of queues, no more than its gate has workers. None: one for each
+  /// processor of the VM, as far as the gate's workers go.
+  std::optional<unsigned> queues;
+  unsigned processors = 1;
   unsigned memory_mb = 256;
   std::string state_folder;  ///< sockets, vTPM state, console log; owned by the driver
 };

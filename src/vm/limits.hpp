@@ -8,6 +8,8 @@ namespace shamon {
 
 inline constexpr unsigned kVmMemoryMbMin = 96;  ///< less and Debian's kernel does not start
 inline constexpr unsigned kVmMemoryMbMax = 65'536;
+inline constexpr unsigned kVmProcessorsMax = 16;
+inline constexpr unsigned kVmQueuesMax = 16;               ///< as many workers as a gate may have
 inline constexpr std::size_t kCommandLineBytesMax = 1500;  ///< the kernel's own bound is 2048
 inline constexpr std::size_t kStateFolderBytesMax = 80;    ///< sun_path is 108: room for our names
 inline constexpr std::size_t kChannelSlots = 4;  ///< devices of channels that a guest has room for

@@ -18,10 +18,9 @@ namespace shamon::netns {
 class QemuGuest {
  public:
   struct Options {
-    /// What the test says of name, label, address, mac, nic and packed_ring; the rest is made here.
+    /// What the test says of name, label, address, mac, processors and card; the rest is made here.
     VmSpec spec;
     std::string folder;         ///< for its sockets and logs
-    unsigned queue_pairs = 1;   ///< of a vhost-user card; as many processors
     std::string memory_object;  ///< instead of the driver's; its id must be `ram`
     std::string incoming;       ///< where a guest comes from that another QEMU gives away
     /// Programs of this machine that the guest shall have, under the same paths.

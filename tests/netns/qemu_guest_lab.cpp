@@ -108,7 +108,6 @@ void QemuGuest::add_programs() {
 std::vector<std::string> QemuGuest::arguments(QemuDescriptors const& descriptors) const {
   std::vector<std::string> all =
       qemu_arguments("qemu-system-x86_64", options_.spec, descriptors, Accelerator::tcg);
-  std::string const pairs = std::to_string(options_.queue_pairs);
   std::vector<std::string> changed{all.front()};
   for (std::size_t i = 1; i < all.size(); ++i) {
     bool const has_value = all[i] != "-nodefaults" && all[i] != "-no-user-config" &&
@@ -120,11 +119,6 @@ std::vector<std::string> QemuGuest::arguments(QemuDescriptors const& descriptors
     }
     std::string value = all[++i];
     if (is_of_vtpm(value)) continue;
-    if (options_.queue_pairs > 1) {
-      if (name == "-smp") value = pairs;
-      if (name == "-netdev") value += ",queues=" + pairs;
-      if (value.starts_with("virtio-net-pci")) value += ",mq=on";
-    }
     if (name == "-object" && !options_.memory_object.empty()) value = options_.memory_object;
     changed.insert(changed.end(), {name, value});
   }

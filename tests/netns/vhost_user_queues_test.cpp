@@ -43,7 +43,8 @@ class VhostUserQueuesTest : public GateTest, public ::testing::WithParamInterfac
     options.spec.nic = Nic::vhost_user;
     options.spec.packed_ring = GetParam();
     options.folder = lab_->directory + "/v1";
-    options.queue_pairs = 2;
+    options.spec.processors = 2;
+    options.spec.queues = 2;
     options.programs = {"/usr/sbin/ethtool"};
     guest_.emplace(options);
     ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
@@ -161,6 +162,28 @@ TEST_P(VhostUserQueuesTest, each_pair_carries_frames_while_the_guest_uses_it) {
   expect_streams_arrive();
   EXPECT_TRUE(a().of<gate::PortFault>().empty());
   EXPECT_EQ(a().statistics(kPort).dropped_malformed, 0u);
+}
+
+TEST_F(GateTest, more_pairs_than_workers_are_refused_and_others_do_not_notice) {
+  std::string const missing = QemuGuest::missing();
+  if (!missing.empty()) GTEST_SKIP() << missing;
+  QemuGuest::Options options;
+  options.spec.name = VmName("v1");
+  options.spec.address = *parse_ipv4(kAddress);
+  options.spec.mac = kMac;
+  options.spec.nic = Nic::vhost_user;
+  options.folder = lab_->directory + "/v1";
+  options.spec.processors = 2;
+  options.spec.queues = 2;
+  QemuGuest guest(options);
+  ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
+                                guest.port()));
+  EXPECT_TRUE(eventually(
+      [&] { return guest.told().find("more queues than supported: 1") != std::string::npos; },
+      20'000))
+      << guest.told();
+  EXPECT_TRUE(ping("g1", "10.77.0.2", 3));
+  EXPECT_TRUE(a().of<gate::PortFault>().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Rings, VhostUserQueuesTest, ::testing::Bool(),

@@ -29,19 +29,22 @@ std::vector<std::pair<char const*, std::string>> network_options(VmSpec const& s
             {"-netdev", fmt::format("dgram,id=net,local.type=fd,local.str={}", fd)},
             {"-device", card}};
   }
-  // The gate takes no memory that could shrink, and no card older than virtio 1. Without KVM, QEMU
-  // 7.2 dereferences a null pointer when a vhost-user card's MSI-X vectors are set up: it gets none
-  // then and interrupts by line.
+  unsigned const queues = spec.queues.value_or(1);
+  // The gate takes no memory that could shrink, and no card older than virtio 1. Each queue has an
+  // MSI-X vector, and so have its configuration and the control queue. Without KVM, QEMU 7.2
+  // dereferences a null pointer when a vhost-user card's vectors are set up: it gets none then and
+  // interrupts by line.
   return {{"-object",
            fmt::format("memory-backend-memfd,id=ram,size={}M,share=on,seal=on", spec.memory_mb)},
           {"-M", "q35,memory-backend=ram"},
           {"-chardev",
            fmt::format("socket,id=gate,path={},reconnect=1", escape(vhost_user_socket_path(spec)))},
-          {"-netdev", "vhost-user,id=net,chardev=gate"},
+          {"-netdev", fmt::format("vhost-user,id=net,chardev=gate,queues={}", queues)},
           {"-device",
-           fmt::format("{},disable-legacy=on,packed={},rx_queue_size=1024,tx_queue_size=1024{}",
-                       card, spec.packed_ring ? "on" : "off",
-                       accelerator == Accelerator::tcg ? ",vectors=0" : "")}};
+           fmt::format("{},disable-legacy=on,packed={},rx_queue_size=1024,tx_queue_size=1024,"
+                       "mq={},vectors={}",
+                       card, spec.packed_ring ? "on" : "off", queues > 1 ? "on" : "off",
+                       accelerator == Accelerator::tcg ? 0 : 2 * queues + 2)}};
 }
 
 bool has_word(std::string_view line, std::string_view word) {
@@ -72,6 +75,14 @@ Status check_spec(VmSpec const& spec) {
   if (spec.memory_mb < kVmMemoryMbMin || spec.memory_mb > kVmMemoryMbMax) {
     return fail(Errc::invalid, fmt::format("memory of {} MB is not in {}..{}", spec.memory_mb,
                                            kVmMemoryMbMin, kVmMemoryMbMax));
+  }
+  if (spec.processors < 1 || spec.processors > kVmProcessorsMax) {
+    return fail(Errc::invalid,
+                fmt::format("{} processors are not in 1..{}", spec.processors, kVmProcessorsMax));
+  }
+  if (spec.queues && (*spec.queues < 1 || *spec.queues > kVmQueuesMax)) {
+    return fail(Errc::invalid,
+                fmt::format("{} pairs of queues are not in 1..{}", *spec.queues, kVmQueuesMax));
   }
   if (spec.prefix_length > 32) return fail(Errc::invalid, "prefix length exceeds 32");
   // A group bit would make the address a multicast one (IEEE 802 §8.2).
@@ -127,7 +138,7 @@ std::vector<std::string> qemu_arguments(std::string const& qemu, VmSpec const& s
       // qboot keeps its ACPI tables below 1 MB. SeaBIOS puts them at the end of memory, where with
       // a TPM they are larger than QEMU thinks and the initramfs overwrites them (QEMU 7.2).
       {"-bios", "qboot.rom"},
-      {"-smp", "1"},
+      {"-smp", std::to_string(spec.processors)},
       {"-m", fmt::format("{}M", spec.memory_mb)},
       {"-kernel", spec.kernel},
       {"-initrd", spec.initrd},

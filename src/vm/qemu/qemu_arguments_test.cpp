@@ -10,6 +10,7 @@ namespace shamon {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -42,6 +43,13 @@ TEST(QemuArguments, RefuseWhatCannotBeAVm) {
       {"below least memory", [](VmSpec& s) { s.memory_mb = kVmMemoryMbMin - 1; }, Errc::invalid},
       {"most memory", [](VmSpec& s) { s.memory_mb = kVmMemoryMbMax; }, std::nullopt},
       {"above most memory", [](VmSpec& s) { s.memory_mb = kVmMemoryMbMax + 1; }, Errc::invalid},
+      {"no processor", [](VmSpec& s) { s.processors = 0; }, Errc::invalid},
+      {"most processors", [](VmSpec& s) { s.processors = kVmProcessorsMax; }, std::nullopt},
+      {"above most processors", [](VmSpec& s) { s.processors = kVmProcessorsMax + 1; },
+       Errc::invalid},
+      {"no queues", [](VmSpec& s) { s.queues = 0; }, Errc::invalid},
+      {"most queues", [](VmSpec& s) { s.queues = kVmQueuesMax; }, std::nullopt},
+      {"above most queues", [](VmSpec& s) { s.queues = kVmQueuesMax + 1; }, Errc::invalid},
       {"prefix 32", [](VmSpec& s) { s.prefix_length = 32; }, std::nullopt},
       {"prefix 33", [](VmSpec& s) { s.prefix_length = 33; }, Errc::invalid},
       {"multicast MAC", [](VmSpec& s) { s.mac.octets[0] = 1; }, Errc::invalid},
@@ -121,11 +129,25 @@ TEST(QemuArguments, GiveTheGateTheMemoryOnlyWithAVhostUserCard) {
   EXPECT_THAT(shared, Contains("memory-backend-memfd,id=ram,size=256M,share=on,seal=on"));
   EXPECT_THAT(shared, Contains("q35,memory-backend=ram"));
   EXPECT_THAT(shared, Contains("socket,id=gate,path=/tmp/a,,b/net.sock,reconnect=1"));
-  EXPECT_THAT(shared, Contains("vhost-user,id=net,chardev=gate"));
-  EXPECT_THAT(shared, Contains(AllOf(HasSubstr("packed=on"), HasSubstr(",vectors=0"))));
-  EXPECT_THAT(qemu_arguments("qemu", spec, {-1, 4, 5, 6}, Accelerator::kvm),
-              Not(Contains(HasSubstr("vectors="))));
+  EXPECT_THAT(shared, Contains("vhost-user,id=net,chardev=gate,queues=1"));
+  EXPECT_THAT(shared, Contains(AllOf(HasSubstr("packed=on"), HasSubstr(",mq=off,vectors=0"))));
   EXPECT_THAT(shared, Not(Contains(HasSubstr("dgram"))));
+}
+
+TEST(QemuArguments, GiveAVhostUserCardItsQueuesAndEachAVectorWithKvm) {
+  auto spec = good_spec();
+  spec.nic = Nic::vhost_user;
+  spec.processors = 4;
+  spec.queues = 3;
+  auto const emulated = qemu_arguments("qemu", spec, {-1, 4, 5, 6}, Accelerator::tcg);
+  EXPECT_THAT(emulated, Contains("vhost-user,id=net,chardev=gate,queues=3"));
+  EXPECT_THAT(emulated, Contains(HasSubstr(",mq=on,vectors=0")));
+  EXPECT_EQ(*std::next(std::ranges::find(emulated, "-smp")), "4");
+  EXPECT_THAT(qemu_arguments("qemu", spec, {-1, 4, 5, 6}, Accelerator::kvm),
+              Contains(HasSubstr(",mq=on,vectors=8")));
+  spec.nic = Nic::socket;
+  EXPECT_THAT(qemu_arguments("qemu", spec, {3, 4, 5, 6}, Accelerator::kvm),
+              Not(Contains(AnyOf(HasSubstr("queues="), HasSubstr("mq=")))));
 }
 
 }  // namespace
