@@ -15,6 +15,11 @@
 
 namespace shamon::netns {
 
+/// Guest v1 of the tests of vhost-user, a green VM.
+inline constexpr std::uint32_t kGuestPort = 5;
+inline constexpr char const* kGuestAddress = "10.77.0.5";
+inline constexpr MacAddress kGuestMac{{2, 0, 10, 77, 0, 5}};
+
 class QemuGuest {
  public:
   struct Options {
@@ -27,6 +32,9 @@ class QemuGuest {
     std::vector<std::string> programs;
   };
 
+  /// Guest v1, with its files in that folder.
+  static Options v1(std::string const& folder, bool packed_ring = false);
+
   /// What there is to install or to make before one can be started; empty: nothing.
   static std::string missing();
 
@@ -36,6 +44,8 @@ class QemuGuest {
 
   /// The gate's end of the card.
   UniqueFd port() const;
+  /// Gives it to that machine's gate, for v1.
+  Status attach_v1(Machine& machine) const;
   /// True once the guest's shell answers.
   bool has_booted(int seconds_max = 120);
   /// A command for its shell.

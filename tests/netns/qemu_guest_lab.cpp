@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/ipv4_text.hpp"
 #include "netns/missing_package.hpp"
 #include "netns/qemu_guest.hpp"
 #include "vm/limits.hpp"
@@ -55,6 +56,17 @@ std::string QemuGuest::missing() {
     }
   }
   return {};
+}
+
+QemuGuest::Options QemuGuest::v1(std::string const& folder, bool packed_ring) {
+  Options options;
+  options.spec.name = VmName("v1");
+  options.spec.address = *parse_ipv4(kGuestAddress);
+  options.spec.mac = kGuestMac;
+  options.spec.nic = Nic::vhost_user;
+  options.spec.packed_ring = packed_ring;
+  options.folder = folder;
+  return options;
 }
 
 QemuGuest::QemuGuest(Options options) : options_(std::move(options)) {
@@ -128,6 +140,11 @@ std::vector<std::string> QemuGuest::arguments(QemuDescriptors const& descriptors
 
 UniqueFd QemuGuest::port() const {
   return UniqueFd(::fcntl(port_.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+Status QemuGuest::attach_v1(Machine& machine) const {
+  return machine.attach_socket(kGuestPort, "v1", "green", kGuestAddress, kGuestMac,
+                               gate::PortKind::vhost_user, port());
 }
 
 bool QemuGuest::has_booted(int seconds_max) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
 #include "netns/qemu_guest.hpp"
 
@@ -11,10 +10,6 @@ namespace shamon::netns {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr std::uint32_t kPort = 5;
-constexpr char const* kAddress = "10.77.0.5";
-constexpr MacAddress kMac{{2, 0, 10, 77, 0, 5}};
 
 struct Row {
   char const* name;
@@ -37,18 +32,12 @@ class VhostUserMemoryTest : public GateTest, public ::testing::WithParamInterfac
     if (!missing.empty()) GTEST_SKIP() << missing;
     GateTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    QemuGuest::Options options;
-    options.spec.name = VmName("v1");
-    options.spec.address = *parse_ipv4(kAddress);
-    options.spec.mac = kMac;
-    options.spec.nic = Nic::vhost_user;
-    options.folder = lab_->directory + "/v1";
+    QemuGuest::Options options = QemuGuest::v1(lab_->directory + "/v1");
     options.memory_object = std::string(GetParam().object) + ",size=128M";
     auto const at = options.memory_object.find("FOLDER");
     if (at != std::string::npos) options.memory_object.replace(at, 6, options.folder);
     guest_.emplace(options);
-    ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
-                                  guest_->port()));
+    ASSERT_DONE(guest_->attach_v1(a()));
   }
   void TearDown() override { guest_.reset(); }
 
@@ -58,16 +47,16 @@ class VhostUserMemoryTest : public GateTest, public ::testing::WithParamInterfac
 TEST_P(VhostUserMemoryTest, passes_frames_or_stops_the_port_with_the_reason) {
   auto const faults = [&] { return a().of<gate::PortFault>(); };
   if (GetParam().taken) {
-    EXPECT_TRUE(eventually([&] { return ping("g1", kAddress); }, 120'000)) << guest_->told();
+    EXPECT_TRUE(eventually([&] { return ping("g1", kGuestAddress); }, 120'000)) << guest_->told();
     EXPECT_TRUE(faults().empty());
     return;
   }
   // The memory is shown when the guest's driver starts the card.
   ASSERT_TRUE(eventually([&] { return !faults().empty(); }, 120'000)) << guest_->told();
   gate::PortFault const fault = faults().front();
-  EXPECT_EQ(fault.port, kPort);
+  EXPECT_EQ(fault.port, kGuestPort);
   EXPECT_THAT(std::string(fault.text.data()), HasSubstr("no F_SEAL_SHRINK"));
-  EXPECT_FALSE(ping("g1", kAddress));
+  EXPECT_FALSE(ping("g1", kGuestAddress));
   EXPECT_TRUE(a().gate_running());
   EXPECT_TRUE(eventually([&] { return ping("g1", "10.77.0.2"); })) << "others do not notice";
 }

@@ -10,7 +10,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
 #include "netns/qemu_guest.hpp"
 
@@ -20,9 +19,6 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-constexpr std::uint32_t kPort = 5;
-constexpr char const* kAddress = "10.77.0.5";
-constexpr MacAddress kMac{{2, 0, 10, 77, 0, 5}};
 constexpr int kHeldBytes = 1'500'000;
 
 class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInterface<bool> {
@@ -35,24 +31,17 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
     start_guest(source_, a(), {});
     start_guest(target_, b(), "unix:" + lab_->directory + "/moves");
     ASSERT_TRUE(source_->has_booted()) << source_->told();
-    ASSERT_TRUE(eventually([&] { return ping("g1", kAddress); }, 10'000)) << source_->told();
+    ASSERT_TRUE(eventually([&] { return ping("g1", kGuestAddress); }, 10'000)) << source_->told();
   }
   void TearDown() override {
     source_.reset();
     target_.reset();
   }
   void start_guest(std::optional<QemuGuest>& guest, Machine& machine, std::string const& incoming) {
-    QemuGuest::Options options;
-    options.spec.name = VmName("v1");
-    options.spec.address = *parse_ipv4(kAddress);
-    options.spec.mac = kMac;
-    options.spec.nic = Nic::vhost_user;
-    options.spec.packed_ring = GetParam();
-    options.folder = lab_->directory + "/v1-" + machine.name;
+    QemuGuest::Options options = QemuGuest::v1(lab_->directory + "/v1-" + machine.name, GetParam());
     options.incoming = incoming;
     guest.emplace(options);
-    ASSERT_DONE(machine.attach_socket(kPort, "v1", "green", kAddress, kMac,
-                                      gate::PortKind::vhost_user, guest->port()));
+    ASSERT_DONE(guest->attach_v1(machine));
   }
 
   // --- QEMU ---
@@ -86,11 +75,11 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
     limit(1'000'000, 1);
     migrate_to(nowhere);
     ASSERT_TRUE(eventually([&] { return has_log(); }, 10'000)) << migration().dump();
-    EXPECT_TRUE(ping("g1", kAddress, 3));
+    EXPECT_TRUE(ping("g1", kGuestAddress, 3));
     EXPECT_THAT(source_->ask("migrate_cancel"), HasSubstr("return"));
     ASSERT_TRUE(eventually([&] { return status() == "cancelled"; }, 20'000)) << status();
     EXPECT_TRUE(eventually([&] { return !has_log(); }));
-    EXPECT_TRUE(ping("g1", kAddress, 3));
+    EXPECT_TRUE(ping("g1", kGuestAddress, 3));
   }
   /// How often QEMU has asked what was written meanwhile: once at the begin, and after each pass.
   int passes() {
@@ -163,7 +152,7 @@ class VhostUserMigrationTest : public GateTest, public ::testing::WithParamInter
   Process send_slowly(std::string const& file) {
     return start(fmt::format("sh -c '{{ while [ ! -e {0}/moved ]; do head -c 2000; sleep 0.1; "
                              "done; cat; }} <{1} | socat -u - TCP:{2}:9002'",
-                             lab_->directory, file, kAddress),
+                             lab_->directory, file, kGuestAddress),
                  lab_->domain_ns("g1"));
   }
 
@@ -178,7 +167,7 @@ TEST_P(VhostUserMigrationTest, a_guest_that_moves_has_all_that_was_written_meanw
   ASSERT_NO_FATAL_FAILURE(copy_once());
   Process flowing = send_slowly(flowing_file);
   // Nothing but the log says that these pages are to be sent once more.
-  Process holding = start(fmt::format("socat -u FILE:{} TCP:{}:9001", held_file, kAddress),
+  Process holding = start(fmt::format("socat -u FILE:{} TCP:{}:9001", held_file, kGuestAddress),
                           lab_->domain_ns("g1"));
   ASSERT_TRUE(eventually([&] { return has_acknowledged(9001); }, 30'000)) << migration().dump();
   ASSERT_EQ(status(), "active") << "it moved too early to show anything";
@@ -190,8 +179,8 @@ TEST_P(VhostUserMigrationTest, a_guest_that_moves_has_all_that_was_written_meanw
       << target_->told();
 
   // What a host monitor would do now.
-  ASSERT_DONE(a().detach_port(kPort));
-  ASSERT_DONE(a().route(kAddress, "v1", "green", "b"));
+  ASSERT_DONE(a().detach_port(kGuestPort));
+  ASSERT_DONE(a().route(kGuestAddress, "v1", "green", "b"));
   source_->end();
   EXPECT_TRUE(eventually([&] { return !has_log(); }));
   ASSERT_TRUE(run("touch " + lab_->directory + "/moved").ok());
@@ -206,8 +195,8 @@ TEST_P(VhostUserMigrationTest, a_guest_that_moves_has_all_that_was_written_meanw
   };
   arrived("held", held_file);
   arrived("flowed", flowing_file);
-  EXPECT_TRUE(ping("g1", kAddress, 3));
-  EXPECT_TRUE(ping("g2", kAddress, 3));
+  EXPECT_TRUE(ping("g1", kGuestAddress, 3));
+  EXPECT_TRUE(ping("g2", kGuestAddress, 3));
   EXPECT_THAT(target_->run("ping -c 2 -W 5 10.77.0.1").output, HasSubstr(" 0% packet loss"));
   for (Machine* machine : {&a(), &b()}) EXPECT_TRUE(machine->of<gate::PortFault>().empty());
 }

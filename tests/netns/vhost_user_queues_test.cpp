@@ -8,7 +8,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/ipv4_text.hpp"
 #include "netns/gate_fixture.hpp"
 #include "netns/missing_package.hpp"
 #include "netns/qemu_guest.hpp"
@@ -18,10 +17,6 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-constexpr std::uint32_t kPort = 5;
-constexpr char const* kAddress = "10.77.0.5";
-constexpr MacAddress kMac{{2, 0, 10, 77, 0, 5}};
 
 /// Where the gate is in each ring: of the first pair to and from the guest, then of the second.
 using Positions = std::array<unsigned, 4>;
@@ -36,22 +31,15 @@ class VhostUserQueuesTest : public GateTest, public ::testing::WithParamInterfac
     if (!missing.empty()) GTEST_SKIP() << missing;
     set_up({.workers = 2});
     if (IsSkipped() || HasFatalFailure()) return;
-    QemuGuest::Options options;
-    options.spec.name = VmName("v1");
-    options.spec.address = *parse_ipv4(kAddress);
-    options.spec.mac = kMac;
-    options.spec.nic = Nic::vhost_user;
-    options.spec.packed_ring = GetParam();
-    options.folder = lab_->directory + "/v1";
+    QemuGuest::Options options = QemuGuest::v1(lab_->directory + "/v1", GetParam());
     options.spec.processors = 2;
     options.spec.queues = 2;
     options.programs = {"/usr/sbin/ethtool"};
     guest_.emplace(options);
-    ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
-                                  guest_->port()));
-    ASSERT_DONE(b().route(kAddress, "v1", "green", "a"));
+    ASSERT_DONE(guest_->attach_v1(a()));
+    ASSERT_DONE(b().route(kGuestAddress, "v1", "green", "a"));
     ASSERT_TRUE(guest_->has_booted()) << guest_->told();
-    ASSERT_TRUE(eventually([&] { return ping("g2", kAddress); }, 10'000)) << guest_->told();
+    ASSERT_TRUE(eventually([&] { return ping("g2", kGuestAddress); }, 10'000)) << guest_->told();
   }
   void TearDown() override { guest_.reset(); }
 
@@ -95,7 +83,7 @@ class VhostUserQueuesTest : public GateTest, public ::testing::WithParamInterfac
   void send_both_ways() {
     EXPECT_TRUE(run(fmt::format("sh -c 'for p in $(seq 9101 9132); do echo x | socat -u - "
                                 "UDP4-SENDTO:{}:$p; done'",
-                                kAddress),
+                                kGuestAddress),
                     lab_->domain_ns("g2"))
                     .ok());
     for (char const* processor : {"1", "2"}) {
@@ -110,7 +98,7 @@ class VhostUserQueuesTest : public GateTest, public ::testing::WithParamInterfac
     std::string const now =
         set.output.substr(std::min(set.output.size(), set.output.find("Current")));
     EXPECT_THAT(now, HasSubstr(fmt::format("Combined:\t{}\n", count)));
-    EXPECT_TRUE(eventually([&] { return ping("g2", kAddress); }));
+    EXPECT_TRUE(eventually([&] { return ping("g2", kGuestAddress); }));
   }
   /// Four streams at once to the guest and what it got back again; all alike.
   void expect_streams_arrive() {
@@ -130,7 +118,7 @@ class VhostUserQueuesTest : public GateTest, public ::testing::WithParamInterfac
         20'000));
     Ran const sending =
         run(fmt::format("sh -c 'for i in 0 1 2 3; do socat -u FILE:{} TCP:{}:901$i & done; wait'",
-                        sent, kAddress),
+                        sent, kGuestAddress),
             lab_->domain_ns("g2"), 60);
     EXPECT_TRUE(sending.ok()) << sending.output;
     for (int i = 0; i < 4; ++i) {
@@ -161,23 +149,17 @@ TEST_P(VhostUserQueuesTest, each_pair_carries_frames_while_the_guest_uses_it) {
   }
   expect_streams_arrive();
   EXPECT_TRUE(a().of<gate::PortFault>().empty());
-  EXPECT_EQ(a().statistics(kPort).dropped_malformed, 0u);
+  EXPECT_EQ(a().statistics(kGuestPort).dropped_malformed, 0u);
 }
 
 TEST_F(GateTest, more_pairs_than_workers_are_refused_and_others_do_not_notice) {
   std::string const missing = QemuGuest::missing();
   if (!missing.empty()) GTEST_SKIP() << missing;
-  QemuGuest::Options options;
-  options.spec.name = VmName("v1");
-  options.spec.address = *parse_ipv4(kAddress);
-  options.spec.mac = kMac;
-  options.spec.nic = Nic::vhost_user;
-  options.folder = lab_->directory + "/v1";
+  QemuGuest::Options options = QemuGuest::v1(lab_->directory + "/v1");
   options.spec.processors = 2;
   options.spec.queues = 2;
   QemuGuest guest(options);
-  ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
-                                guest.port()));
+  ASSERT_DONE(guest.attach_v1(a()));
   EXPECT_TRUE(eventually(
       [&] { return guest.told().find("more queues than supported: 1") != std::string::npos; },
       20'000))

@@ -13,10 +13,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::uint32_t kPort = 5;
-constexpr char const* kAddress = "10.77.0.5";
-constexpr MacAddress kMac{{2, 0, 10, 77, 0, 5}};
-
 /// What a distribution's script does with a lease.
 constexpr char const* kLeaseScript =
     "printf '#!/bin/sh\\n[ $1 = bound ] && env && ip addr add $ip/$mask dev eth0\\n' >/bin/lease; "
@@ -29,21 +25,16 @@ class VhostUserServicesTest : public GateTest, public ::testing::WithParamInterf
     if (!missing.empty()) GTEST_SKIP() << missing;
     GateTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    ASSERT_DONE(b().route(kAddress, "v1", "green", "a"));
-    KnownVm const v1{"v1", "green", *parse_ipv4(kAddress), kMac};
+    ASSERT_DONE(b().route(kGuestAddress, "v1", "green", "a"));
+    KnownVm const v1{"v1", "green", *parse_ipv4(kGuestAddress), kGuestMac};
     KnownVm const g2{"g2", "green", *parse_ipv4("10.77.0.2"), {}};
     services_.emplace(std::vector{v1, g2});
-    ASSERT_DONE(services_->attach(a(), {{kPort, v1}}));
+    ASSERT_DONE(services_->attach(a(), {{kGuestPort, v1}}));
     services_->run();
-    QemuGuest::Options options;
-    options.folder = lab_->directory + "/v1";
-    options.spec.name = VmName("v1");
-    options.spec.mac = kMac;
-    options.spec.nic = Nic::vhost_user;
-    options.spec.packed_ring = GetParam();
+    QemuGuest::Options options = QemuGuest::v1(lab_->directory + "/v1", GetParam());
+    options.spec.address = {};  // its command line says none
     guest_.emplace(options);
-    ASSERT_DONE(a().attach_socket(kPort, "v1", "green", kAddress, kMac, gate::PortKind::vhost_user,
-                                  guest_->port()));
+    ASSERT_DONE(guest_->attach_v1(a()));
     ASSERT_TRUE(guest_->has_booted()) << guest_->told();
   }
   void TearDown() override { guest_.reset(); }
@@ -66,7 +57,7 @@ TEST_P(VhostUserServicesTest, a_guest_gets_its_lease_and_names_by_the_first_ques
   ASSERT_TRUE(guest_->run("ip route add 169.254.53.1 dev eth0").ok());
   Ran const name = guest_->run("nslookup g2.vm.test.internal 169.254.53.1");
   EXPECT_THAT(name.output, HasSubstr("10.77.0.2"));
-  EXPECT_TRUE(ping("g2", kAddress, 3));
+  EXPECT_TRUE(ping("g2", kGuestAddress, 3));
   EXPECT_THAT(guest_->run("ping -c 1 -W 5 10.77.0.2").output, HasSubstr(" 0% packet loss"));
   EXPECT_TRUE(a().of<gate::PortFault>().empty());
 }
