@@ -41,6 +41,8 @@ class PortDriver {
   /// The next frame, in `buffer` or in the driver's own memory, valid until the next call.
   /// `buffer` has kPortBufferBytes.
   virtual tl::expected<Frame, Outcome> receive(std::span<std::uint8_t> buffer) noexcept = 0;
+  /// Whole frames wait in the driver's own memory, of which the descriptor says nothing.
+  virtual bool holds_frames() const noexcept { return false; }
   /// Sends parts[1..] as one frame. parts[0] is the driver's, for what goes in front.
   virtual Outcome send(VnetHeader const& vnet_header, std::span<iovec> parts) noexcept = 0;
   /// Part of a frame waits for room: call flush() when the descriptor becomes writable.

@@ -123,13 +123,11 @@ class StreamPort final : public PortDriver {
   tl::expected<Frame, Outcome> receive(std::span<std::uint8_t>) noexcept override {
     for (;;) {
       std::span<std::uint8_t> const waiting = std::span(input_).subspan(begin_, end_ - begin_);
-      if (waiting.size() >= 4) {
-        std::size_t const bytes = get_u32be(waiting.data());
-        if (bytes > kPlainFrameBytesMax) return tl::unexpected<Outcome>(Outcome::closed);
-        if (waiting.size() >= 4 + bytes) {
-          begin_ += 4 + bytes;
-          return Frame{{}, waiting.subspan(4, bytes)};
-        }
+      if (std::size_t const bytes = next_bytes(); bytes > kPlainFrameBytesMax) {
+        return tl::unexpected<Outcome>(Outcome::closed);
+      } else if (waiting.size() >= 4 + bytes) {
+        begin_ += 4 + bytes;
+        return Frame{{}, waiting.subspan(4, bytes)};
       }
       std::memmove(input_.data(), waiting.data(), waiting.size());
       begin_ = 0;
@@ -140,6 +138,7 @@ class StreamPort final : public PortDriver {
       end_ += static_cast<std::size_t>(got);
     }
   }
+  bool holds_frames() const noexcept override { return end_ - begin_ >= 4 + next_bytes(); }
 
   Outcome send(VnetHeader const&, std::span<iovec> parts) noexcept override {
     return writer_->send(parts);
@@ -148,6 +147,11 @@ class StreamPort final : public PortDriver {
   Outcome flush() noexcept override { return writer_->flush(); }
 
  private:
+  /// Of the frame whose length has arrived; 0 while it has not.
+  std::size_t next_bytes() const noexcept {
+    return end_ - begin_ < 4 ? 0 : get_u32be(&input_[begin_]);
+  }
+
   std::shared_ptr<StreamWriter> writer_;
   std::vector<std::uint8_t> input_;
   std::size_t begin_ = 0;

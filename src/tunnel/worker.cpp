@@ -159,7 +159,7 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
   }
   bool closed = false;
   Instant now = read_monotonic_clock();
-  for (std::size_t i = 0; i < kPortFramesPerTurn; ++i) {
+  for (std::size_t i = 0; i < kPortFramesPerTurn || port.driver->holds_frames(); ++i) {
     auto const frame = port.driver->receive(port_buffer_);
     if (!frame) {
       closed = frame.error() == PortDriver::Outcome::closed;

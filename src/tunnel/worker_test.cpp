@@ -222,6 +222,30 @@ TEST_F(WorkerTest, finishes_the_frame_that_it_left_in_a_stream_it_does_not_read)
   EXPECT_TRUE(sleeps());
 }
 
+TEST_F(WorkerTest, leaves_no_frame_of_a_stream_behind_that_came_with_many_others) {
+  start();
+  auto [mine, its] = socket_pair(SOCK_STREAM);
+  attach(1, "g1", "green", test::kFrom, std::move(make_stream_ports(std::move(mine), 1)[0]));
+  UniqueFd const other = attach(2, "g2", "green", test::kTo);
+  auto const header = make_ethernet_header(kGateMac, test::kMac, kEtherTypeIpv4);
+  Bytes const packet = make_packet({});
+  Bytes all;
+  constexpr std::size_t kFrames = 3 * kPortFramesPerTurn;
+  for (std::size_t i = 0; i < kFrames; ++i) {
+    std::array<std::uint8_t, 4> length{};
+    put_u32be(length.data(), static_cast<std::uint32_t>(header.size() + packet.size()));
+    append(all, length);
+    append(all, header);
+    append(all, packet);
+  }
+  ASSERT_EQ(::send(its.get(), all.data(), all.size(), 0), static_cast<ssize_t>(all.size()));
+  turns_in(200ms);
+  Bytes frame(2000);
+  std::size_t got = 0;
+  while (::recv(other.get(), frame.data(), frame.size(), 0) > 0) ++got;
+  EXPECT_EQ(got, kFrames);
+}
+
 TEST_F(WorkerTest, polls_as_long_as_it_is_told_after_each_packet) {
   start({}, {.tunnel_mtu = 1400, .busy_poll = 1000us});
   UniqueFd const vm = attach(1, "g1", "green", test::kFrom);
