@@ -62,8 +62,11 @@ std::string lab_text() {
     text += std::string("[[vm]]\nname = \"") + vm + "\"\nmachine = \"shype1\"\nlabel = \"" + label +
             "\"\nimage = \"red\"\nmemory_mb = 128\naddress = \"10.79.1." + std::to_string(last++) +
             "\"\n";
+    if (vm == std::string_view("green2")) text += "nic = \"vhost-user\"\nprocessors = 2\n";
   }
-  return text;
+  return text +
+         "[[vm]]\nname = \"wide1\"\nmachine = \"shype1\"\nlabel = \"green\"\nimage = \"red\"\n"
+         "memory_mb = 128\naddress = \"10.79.1.99\"\nnic = \"vhost-user\"\nqueues = 16\n";
 }
 
 class ChannelTest : public testing::Test {
@@ -310,6 +313,23 @@ TEST_F(ChannelTest, AGateThatStartsAnewGetsItsChannelsAgainWithoutTheirContent) 
   EXPECT_TRUE(becomes(number, "open")) << channel(number).dump();
   EXPECT_TRUE(green1_->run(tool + "ring" + n + "0").ok());
   EXPECT_THAT(green2_->run(tool + "wait" + n + "10").output, HasSubstr("event 0"));
+}
+
+TEST_F(ChannelTest, ACardHasAsManyQueuesAsTheGateHasWorkersAndTheVmProcessors) {
+  long const workers = ::sysconf(_SC_NPROCESSORS_ONLN);
+  auto const queues = [](netns::GuestConsole& guest) {
+    return guest.run("ls -d /sys/class/net/eth0/queues/rx-* | wc -l").output;
+  };
+  EXPECT_THAT("\n" + queues(*green2_), HasSubstr(workers > 1 ? "\n2\n" : "\n1\n"));
+  EXPECT_THAT("\n" + queues(*green1_), HasSubstr("\n1\n"));
+  EXPECT_TRUE(green2_->run("ping -c 1 -W 5 10.79.1.10").ok());
+  if (workers >= 16) return;
+  json const list = ask({"status", "--host", "shype1"});
+  auto const& vms = list["data"]["vms"];
+  auto const wide =
+      std::find_if(vms.begin(), vms.end(), [](json const& vm) { return vm["vm"] == "wide1"; });
+  ASSERT_NE(wide, vms.end()) << list;
+  EXPECT_EQ((*wide)["state"], "failed") << "more queues than the gate has workers";
 }
 
 TEST_F(ChannelTest, OtherLabelsAreRefusedWithTheReasonInAuditAndExplanation) {

@@ -172,7 +172,9 @@ std::string LabMachineRoom::monitor_config(LabMachine const& machine) const {
     if (vm.kind != "qemu") continue;
     out += key_value("nic", vm.nic) + key_value("image", vm.image) +
            key_value("kernel", spec_.images_folder + "/vmlinux") +
-           key_value("initrd", spec_.images_folder + "/" + vm.image + ".initramfs");
+           key_value("initrd", spec_.images_folder + "/" + vm.image + ".initramfs") +
+           "processors = " + std::to_string(vm.processors) + "\n";
+    if (vm.queues != 0) out += "queues = " + std::to_string(vm.queues) + "\n";
   }
   return out;
 }

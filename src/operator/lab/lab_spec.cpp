@@ -53,6 +53,16 @@ LabVm read_vm(TomlTable& table, std::set<std::string> const& machines) {
   if (vm.nic != "socket" && (vm.nic != "vhost-user" || vm.kind != "qemu")) {
     table.complain("nic", "must be socket or, of a qemu VM, vhost-user");
   }
+  auto const count = [&](char const* key, unsigned otherwise) {
+    std::uint64_t const value = table.integer_or(key, otherwise);
+    if (table.has(key) && (value < 1 || value > 16)) table.complain(key, "must be from 1 to 16");
+    return static_cast<unsigned>(value);
+  };
+  vm.processors = count("processors", vm.processors);
+  vm.queues = count("queues", vm.queues);
+  if (vm.queues != 0 && vm.nic != "vhost-user") {
+    table.complain("queues", "only a vhost-user card has a choice of queues");
+  }
   vm.memory_mb = static_cast<unsigned>(table.integer_or("memory_mb", 192));
   if (vm.memory_mb < 96 || vm.memory_mb > 65536) {
     table.complain("memory_mb", "must be from 96 to 65536");

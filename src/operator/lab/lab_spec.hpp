@@ -28,6 +28,8 @@ struct LabVm {
   Ipv4 address;       ///< in the VMs' network
   unsigned memory_mb = 192;
   std::string nic = "socket";  ///< "socket" or "vhost-user"
+  unsigned processors = 1;
+  unsigned queues = 0;  ///< pairs of a vhost-user card; 0: as many as shamond finds right
 };
 
 struct LabSpec {
