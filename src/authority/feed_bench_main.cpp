@@ -14,8 +14,19 @@ namespace {
 struct Arguments {
   std::size_t members = 100;
   std::size_t rounds = 12;
+  std::size_t components = 3;
   std::string program;
 };
+
+/// What each machine measures: as many components as the bench was asked for.
+TestComponents measured(std::size_t count) {
+  TestComponents out = good_components();
+  while (out.size() < count) {
+    std::string const name = "component" + std::to_string(out.size());
+    out.emplace_back(name, name);
+  }
+  return out;
+}
 
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
@@ -38,7 +49,9 @@ class Bench {
   explicit Bench(Arguments const& arguments)
       : arguments_(arguments),
         daemon_(arguments.program, folder_.path(), endorser_,
-                "challenge_timeout_ms = 20000\nunreachable_after_ms = 60000\n") {}
+                "challenge_timeout_ms = 20000\nunreachable_after_ms = 60000\n") {
+    daemon_.write("values.json", encode_json(ReferenceValueList{values_for(components_)}));
+  }
 
   int run() {
     if (!daemon_.start()) {
@@ -92,7 +105,7 @@ class Bench {
     std::size_t const end = members_.size() + count;
     for (std::size_t i = members_.size(); i < end; ++i) {
       machines_.push_back(std::make_unique<TestMachine>("m" + std::to_string(i), endorser_,
-                                                        folder_.path(), good_components()));
+                                                        folder_.path(), components_));
       members_.push_back(
           std::make_unique<TestMember>(loop_, daemon_.endpoint(), ca, *machines_.back()));
       members_.back()->start();
@@ -150,6 +163,7 @@ class Bench {
   }
 
   Arguments arguments_;
+  TestComponents components_ = measured(arguments_.components);
   TemporaryFolder folder_;
   TestEndorser endorser_;
   TestDaemon daemon_;
@@ -167,10 +181,13 @@ int main(int count, char** values) {
     std::string const name = values[i];
     if (name == "--members") arguments.members = std::strtoul(values[i + 1], nullptr, 10);
     if (name == "--rounds") arguments.rounds = std::strtoul(values[i + 1], nullptr, 10);
+    if (name == "--components") arguments.components = std::strtoul(values[i + 1], nullptr, 10);
     if (name == "--authority") arguments.program = values[i + 1];
   }
   if (arguments.program.empty() || arguments.members < 2 || arguments.rounds == 0) {
-    std::fputs("usage: feed_bench --authority PROGRAM [--members N] [--rounds N]\n", stderr);
+    std::fputs(
+        "usage: feed_bench --authority PROGRAM [--members N] [--rounds N] [--components N]\n",
+        stderr);
     return 2;
   }
   return shamon::Bench(arguments).run();
