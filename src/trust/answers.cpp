@@ -9,38 +9,46 @@ using namespace trust_detail;
 
 namespace {
 
-Statement to_statement(Atom const& atom, Symbols const& symbols) {
-  Statement statement{symbols.text(atom.terms[0]), symbols.text(atom.predicate), {}};
-  for (std::size_t i = 1; i < atom.count; ++i) {
-    statement.terms.push_back(symbols.text(atom.terms[i]));
+Statement to_statement(AtomView atom, Symbols const& symbols) {
+  Statement statement{
+      std::string(symbols.text(atom.terms[0])), std::string(symbols.text(atom.predicate)), {}};
+  for (Symbol const term : atom.terms.subspan(1)) {
+    statement.terms.emplace_back(symbols.text(term));
   }
   return statement;
 }
 
 }  // namespace
 
+std::vector<FactId> TrustEngine::State::find_all(Pattern const& pattern) const {
+  AtomPattern wanted;
+  std::size_t variables = 0;
+  bool known = pattern.terms.size() <= kStatementTermsMax;
+  auto const add = [&](std::optional<std::string> const& text) {
+    PatternTerm& term = wanted.terms[wanted.count++];
+    term.variable = !text;
+    term.value = text ? facts.symbols.find(*text) : static_cast<Symbol>(variables++);
+    known = known && term.value != kNoSymbol;
+  };
+  wanted.predicate = facts.symbols.find(pattern.predicate);
+  add(pattern.speaker);
+  for (std::size_t i = 0; known && i < pattern.terms.size(); ++i) add(pattern.terms[i]);
+  std::vector<FactId> out;
+  FactBase::List const* const list = known ? narrowest(facts, wanted, unbound()) : nullptr;
+  if (list == nullptr) return out;
+  for (FactId id = list->first; id != kNoFact; id = facts.next(*list, id)) {
+    Binding binding = unbound();
+    if (unify(wanted, facts.atom(id), binding)) out.push_back(id);
+  }
+  return out;
+}
+
 std::vector<Statement> TrustEngine::find(Pattern const& pattern, std::size_t count_max) const {
   std::vector<Statement> out;
-  FactBase const& facts = state_->facts;
-  Symbol const predicate = facts.symbols.find(pattern.predicate);
-  Postings const* best = predicate == kNoSymbol ? nullptr : facts.all_of(predicate);
-  for (std::size_t i = 0; best != nullptr && i < pattern.terms.size(); ++i) {
-    if (!pattern.terms[i]) continue;
-    Symbol const term = facts.symbols.find(*pattern.terms[i]);
-    auto const* list = term == kNoSymbol ? nullptr : facts.with_term(predicate, i + 1, term);
-    if (list == nullptr || list->facts.size() < best->facts.size()) best = list;
-  }
-  if (best == nullptr) return out;
-  for (FactRef const ref : best->facts) {
+  for (FactId const id : state_->find_all(pattern)) {
     if (out.size() == count_max) break;
-    if (!facts.alive(ref) || !facts[ref.id].holds) continue;
-    Statement statement = to_statement(facts[ref.id].atom, facts.symbols);
-    bool fits = statement.terms.size() == pattern.terms.size() &&
-                (!pattern.speaker || *pattern.speaker == statement.speaker);
-    for (std::size_t i = 0; fits && i < pattern.terms.size(); ++i) {
-      fits = !pattern.terms[i] || *pattern.terms[i] == statement.terms[i];
-    }
-    if (fits) out.push_back(std::move(statement));
+    FactBase const& facts = state_->facts;
+    if (facts[id].holds) out.push_back(to_statement(facts.atom(id), facts.symbols));
   }
   return out;
 }
@@ -56,8 +64,8 @@ std::optional<Proof> TrustEngine::prove(Statement const& statement) const {
   while (!stack.empty()) {
     auto& [id, next] = stack.back();
     Fact const& fact = facts[id];
-    if (next < fact.support.premises.size()) {
-      FactId const premise = fact.support.premises[next++];
+    if (next < fact.use_count) {
+      FactId const premise = facts.support(id)[next++].premise;
       if (!number.contains(premise)) stack.emplace_back(premise, 0);
       continue;
     }
@@ -66,14 +74,14 @@ std::optional<Proof> TrustEngine::prove(Statement const& statement) const {
     if (number.contains(done)) continue;
     if (proof.steps.size() == kProofStepsMax) return std::nullopt;
     ProofStep step;
-    step.statement = to_statement(fact.atom, facts.symbols);
-    if (fact.support.rule == kNoRule) {
-      step.validity = fact.assertion->validity;
-      step.source = fact.assertion->source;
+    step.statement = to_statement(facts.atom(done), facts.symbols);
+    if (fact.rule == kNoRule) {
+      step.validity = facts.assertion(done)->validity;
+      step.source = facts.assertion(done)->source;
     } else {
-      step.rule = state_->rules.rules[fact.support.rule].name;
-      for (FactId const premise : fact.support.premises) {
-        step.premises.push_back(number.at(premise));
+      step.rule = state_->rules.rules[fact.rule].name;
+      for (Use const& use : facts.support(done)) {
+        step.premises.push_back(number.at(use.premise));
         step.validity = intersect(step.validity, proof.steps[step.premises.back()].validity);
       }
     }
@@ -106,7 +114,9 @@ std::string goal_text(Atom const& goal, Symbols const& symbols) {
   auto const term = [&](std::size_t i) {
     return goal.terms[i] == kNoSymbol ? std::string("_") : quote_term(symbols.text(goal.terms[i]));
   };
-  std::string out = term(0) + " says " + symbols.text(goal.predicate) + "(";
+  std::string out = term(0) + " says ";
+  out += symbols.text(goal.predicate);
+  out += '(';
   for (std::size_t i = 1; i < goal.count; ++i) out += (i == 1 ? "" : ", ") + term(i);
   return out + ")";
 }
@@ -123,22 +133,14 @@ class Furthest {
       binding_ = binding;
     }
     if (depth == rule_.body.size()) return;
-    Postings const* const postings = facts_.all_of(rule_.body[depth].predicate);
-    Postings const* best = postings;
-    for (std::size_t i = 1; best != nullptr && i < rule_.body[depth].count; ++i) {
-      PatternTerm const term = rule_.body[depth].terms[i];
-      Symbol const value = term.variable ? binding[term.value] : term.value;
-      if (value == kNoSymbol) continue;
-      auto const* list = facts_.with_term(rule_.body[depth].predicate, i, value);
-      if (list == nullptr || list->facts.size() < best->facts.size()) best = list;
-    }
-    if (best == nullptr) return;
-    for (FactRef const ref : best->facts) {
+    FactBase::List const* const list = narrowest(facts_, rule_.body[depth], binding);
+    if (list == nullptr) return;
+    for (FactId id = list->first; id != kNoFact; id = facts_.next(*list, id)) {
       if (budget_ == 0 || depth_ == rule_.body.size()) return;
       --budget_;
-      if (!facts_.alive(ref) || !facts_[ref.id].holds) continue;
+      if (!facts_[id].holds) continue;
       Binding extended = binding;
-      if (unify(rule_.body[depth], facts_[ref.id].atom, extended)) search(extended, depth + 1);
+      if (unify(rule_.body[depth], facts_.atom(id), extended)) search(extended, depth + 1);
     }
   }
 

@@ -38,34 +38,22 @@ std::optional<FactId> TrustEngine::State::find(Statement const& statement) const
 
 /// Records a better support. False if the one there is as good.
 bool TrustEngine::State::set_support(FactId id, std::uint32_t height, std::uint32_t rule,
-                                     std::vector<FactId> premises) {
+                                     std::span<FactId const> premises) {
   Fact& fact = facts[id];
   if (fact.holds && fact.height <= height) return false;
   fact.holds = true;
   fact.height = height;
-  fact.support = {rule, std::move(premises)};
-  for (FactId const premise : facts[id].support.premises) {
-    Fact& below = facts[premise];
-    if (below.dependents.size() >= below.dependents_compact_at) {
-      std::erase_if(below.dependents, [&](FactRef ref) {
-        if (!facts.alive(ref)) return true;
-        auto const& uses = facts[ref.id].support.premises;
-        return std::find(uses.begin(), uses.end(), premise) == uses.end();
-      });
-      below.dependents_compact_at = 2 * below.dependents.size() + 16;
-    }
-    below.dependents.push_back(facts.ref(id));
-  }
+  facts.set_support(id, rule, premises);
   return true;
 }
 
 /// False if a bound is reached.
-bool TrustEngine::State::apply(Match match, std::deque<FactId>& changed) {
+bool TrustEngine::State::apply(Match const& match, std::deque<FactId>& changed) {
   std::uint32_t height = 0;
   for (FactId const premise : match.premises) height = std::max(height, facts[premise].height);
   auto const id = facts.find_or_add(match.head);
   if (!id) return false;
-  if (set_support(*id, height + 1, match.rule, std::move(match.premises))) changed.push_back(*id);
+  if (set_support(*id, height + 1, match.rule, match.premises)) changed.push_back(*id);
   return true;
 }
 
@@ -76,12 +64,12 @@ bool TrustEngine::State::propagate(std::deque<FactId>& changed, std::size_t budg
   while (!changed.empty()) {
     FactId const id = changed.front();
     changed.pop_front();
-    auto const uses = in_bodies.find(facts[id].atom.predicate);
+    auto const uses = in_bodies.find(facts[id].predicate);
     if (uses == in_bodies.end()) continue;
     matches.clear();
     for (auto const& [rule, premise] : uses->second) {
       Binding binding = unbound();
-      if (!unify(compiled[rule].body[premise], facts[id].atom, binding)) continue;
+      if (!unify(compiled[rule].body[premise], facts.atom(id), binding)) continue;
       Join join(facts, compiled[rule], budget);
       join.fix(premise, id);
       bool const ok = join.run(binding, [&, r = rule](Binding const& b, auto const& premises) {
@@ -89,8 +77,8 @@ bool TrustEngine::State::propagate(std::deque<FactId>& changed, std::size_t budg
       });
       if (!ok) return false;
     }
-    for (auto& match : matches) {
-      if (!apply(std::move(match), changed)) return false;
+    for (auto const& match : matches) {
+      if (!apply(match, changed)) return false;
     }
   }
   return true;
@@ -101,57 +89,52 @@ bool TrustEngine::State::propagate(std::deque<FactId>& changed, std::size_t budg
 std::vector<FactId> TrustEngine::State::remove_dependents(std::vector<FactId> const& ids) {
   std::vector<FactId> removed;
   auto const remove = [&](FactId id) {
-    Fact& fact = facts[id];
-    if (!fact.holds) return;
-    fact.holds = false;
-    fact.support = {};
+    if (!facts[id].holds) return;
+    facts[id].holds = false;
+    facts.set_support(id, kNoRule, {});
     removed.push_back(id);
   };
   for (FactId const id : ids) remove(id);
   for (std::size_t i = 0; i < removed.size(); ++i) {
-    FactId const id = removed[i];
-    std::vector<FactRef> const dependents = std::exchange(facts[id].dependents, {});
-    for (FactRef const ref : dependents) {
-      if (!facts.alive(ref)) continue;
-      auto const& uses = facts[ref.id].support.premises;
-      if (std::find(uses.begin(), uses.end(), id) != uses.end()) remove(ref.id);
-    }
+    for (FactId above; (above = facts.dependent(removed[i])) != kNoFact;) remove(above);
   }
   return removed;
 }
 
 /// Gives a removed fact its best support among the facts that hold. False if it has none.
 bool TrustEngine::State::restore(FactId id) {
-  if (facts[id].assertion && facts[id].assertion->validity.contains(now)) {
+  if (Assertion const* given = facts.assertion(id); given && given->validity.contains(now)) {
     return set_support(id, 0, kNoRule, {});
   }
-  auto const rules_for = in_heads.find(facts[id].atom.predicate);
+  auto const rules_for = in_heads.find(facts[id].predicate);
   if (rules_for == in_heads.end()) return false;
   // The whole change was within bounds when it came, so its undoing is.
   std::size_t budget = std::numeric_limits<std::size_t>::max();
-  std::optional<Match> best;
+  std::uint32_t best_rule = kNoRule;
   std::uint32_t best_height = 0;
+  std::vector<FactId> best_premises;
   for (std::uint32_t const rule : rules_for->second) {
     Binding binding = unbound();
-    if (!unify(compiled[rule].head, facts[id].atom, binding)) continue;
+    if (!unify(compiled[rule].head, facts.atom(id), binding)) continue;
     Join join(facts, compiled[rule], budget);
     join.run(binding, [&](Binding const&, std::vector<FactId> const& premises) {
       std::uint32_t height = 1;
       for (FactId const p : premises) height = std::max(height, facts[p].height + 1);
-      if (best && best_height <= height) return;
-      best = Match{rule, facts[id].atom, premises};
+      if (best_rule != kNoRule && best_height <= height) return;
+      best_rule = rule;
       best_height = height;
+      best_premises = premises;
     });
   }
-  return best && set_support(id, best_height, best->rule, std::move(best->premises));
+  return best_rule != kNoRule && set_support(id, best_height, best_rule, best_premises);
 }
 
 Status TrustEngine::State::begin(FactId id) {
   if (!set_support(id, 0, kNoRule, {})) return {};
   std::deque<FactId> changed{id};
   if (propagate(changed, kMatchesPerChangeMax)) return {};
-  std::string const text = facts.symbols.text(facts[id].atom.predicate);
-  facts[id].assertion.reset();
+  std::string const text(facts.symbols.text(facts[id].predicate));
+  facts.drop_assertion(id);
   end({id});
   return fail(Errc::too_large, fmt::format("too much follows from this '{}'", text));
 }
@@ -165,20 +148,19 @@ void TrustEngine::State::end(std::vector<FactId> const& ids) {
   // Restoring adds nothing that did not hold before, so it cannot reach the bound of facts.
   SHAMON_ASSERT(propagate(changed, std::numeric_limits<std::size_t>::max()));
   for (FactId const id : removed) {
-    if (!facts[id].holds && !facts[id].assertion) facts.release(id);
+    if (!facts[id].holds && !facts.assertion(id)) facts.release(id);
   }
   for (FactId const id : ids) {
-    if (facts[id].in_use && !facts[id].holds && !facts[id].assertion) facts.release(id);
+    if (facts[id].in_use && !facts[id].holds && !facts.assertion(id)) facts.release(id);
   }
 }
 
 void TrustEngine::State::schedule(FactId id, bool first) {
-  Assertion& assertion = *facts[id].assertion;
+  Assertion& assertion = *facts.assertion(id);
   std::int64_t const until = assertion.validity.until.unix_ms;
-  if (first || until < assertion.scheduled_until) {
-    assertion.scheduled_until = until;
-    ends.emplace(until, facts.ref(id));
-  }
+  if (!first && until >= assertion.scheduled_until) return;
+  assertion.scheduled_until = until;
+  if (until != Validity{}.until.unix_ms) ends.emplace(until, id);
 }
 
 TrustEngine::TrustEngine(RuleSet const& rules) : state_(std::make_unique<State>()) {
@@ -212,13 +194,15 @@ Status TrustEngine::insert(Statement const& fact, Validity validity, std::string
   auto const atom = s.intern_atom(fact);
   auto const id = atom ? s.facts.find_or_add(*atom) : std::nullopt;
   if (!id) return fail(Errc::too_large, "too many facts");
-  bool const first = !s.facts[*id].assertion.has_value();
-  bool const was_valid = !first && s.facts[*id].assertion->validity.contains(s.now);
-  std::int64_t const scheduled = first ? 0 : s.facts[*id].assertion->scheduled_until;
-  s.facts[*id].assertion = Assertion{validity, std::move(source), scheduled};
+  Assertion* assertion = s.facts.assertion(*id);
+  bool const first = assertion == nullptr;
+  bool const was_valid = !first && assertion->validity.contains(s.now);
+  if (first) assertion = &s.facts.make_assertion(*id);
+  assertion->validity = validity;
+  assertion->source = std::move(source);
   s.schedule(*id, first);
   if (validity.contains(s.now)) return s.begin(*id);
-  s.begins.emplace(validity.from.unix_ms, s.facts.ref(*id));
+  s.begins.emplace(validity.from.unix_ms, *id);
   if (was_valid) s.end({*id});
   return {};
 }
@@ -226,10 +210,18 @@ Status TrustEngine::insert(Statement const& fact, Validity validity, std::string
 bool TrustEngine::retract(Statement const& fact) {
   State& s = *state_;
   auto const id = s.find(fact);
-  if (!id || !s.facts[*id].assertion) return false;
-  s.facts[*id].assertion.reset();
+  if (!id || !s.facts.assertion(*id)) return false;
+  s.facts.drop_assertion(*id);
   s.end({*id});
   return true;
+}
+
+void TrustEngine::retract_all(Pattern const& pattern) {
+  State& s = *state_;
+  std::vector<FactId> ids = s.find_all(pattern);
+  std::erase_if(ids, [&](FactId id) { return !s.facts.assertion(id); });
+  for (FactId const id : ids) s.facts.drop_assertion(id);
+  s.end(ids);
 }
 
 Status TrustEngine::advance(WallTime now) {
@@ -237,26 +229,26 @@ Status TrustEngine::advance(WallTime now) {
   if (now < s.now) return {};
   s.now = now;
   std::vector<FactId> over;
-  while (!s.ends.empty() && s.ends.begin()->first <= now.unix_ms) {
-    FactRef const ref = s.ends.begin()->second;
-    s.ends.erase(s.ends.begin());
-    if (!s.facts.alive(ref) || !s.facts[ref.id].assertion) continue;
-    Assertion& assertion = *s.facts[ref.id].assertion;
-    if (assertion.validity.until > now) {  // renewed meanwhile
-      s.schedule(ref.id, true);
+  while (!s.ends.empty() && s.ends.top().first <= now.unix_ms) {
+    auto const [time, id] = s.ends.top();
+    s.ends.pop();
+    Assertion const* const assertion = s.facts.assertion(id);
+    if (assertion == nullptr || assertion->scheduled_until != time) continue;
+    if (assertion->validity.until > now) {  // renewed meanwhile
+      s.schedule(id, true);
       continue;
     }
-    s.facts[ref.id].assertion.reset();
-    over.push_back(ref.id);
+    s.facts.drop_assertion(id);
+    over.push_back(id);
   }
   if (!over.empty()) s.end(over);
   Status status;
-  while (!s.begins.empty() && s.begins.begin()->first <= now.unix_ms) {
-    FactRef const ref = s.begins.begin()->second;
-    s.begins.erase(s.begins.begin());
-    if (!s.facts.alive(ref) || !s.facts[ref.id].assertion) continue;
-    if (!s.facts[ref.id].assertion->validity.contains(now)) continue;
-    if (auto ok = s.begin(ref.id); !ok) status = ok;
+  while (!s.begins.empty() && s.begins.top().first <= now.unix_ms) {
+    FactId const id = s.begins.top().second;
+    s.begins.pop();
+    Assertion const* const assertion = s.facts.assertion(id);
+    if (assertion == nullptr || !assertion->validity.contains(now)) continue;
+    if (auto ok = s.begin(id); !ok) status = ok;
   }
   return status;
 }
@@ -268,9 +260,8 @@ bool TrustEngine::holds(Statement const& statement) const {
 
 std::string const* TrustEngine::source_of(Statement const& fact) const {
   auto const id = state_->find(fact);
-  if (!id || !state_->facts[*id].assertion) return nullptr;
-  auto const& assertion = *state_->facts[*id].assertion;
-  return assertion.validity.contains(state_->now) ? &assertion.source : nullptr;
+  Assertion const* const given = id ? state_->facts.assertion(*id) : nullptr;
+  return given && given->validity.contains(state_->now) ? &given->source : nullptr;
 }
 
 std::size_t TrustEngine::fact_count() const noexcept {

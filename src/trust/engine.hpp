@@ -41,6 +41,8 @@ class TrustEngine {
   Status insert(Statement const& fact, Validity validity, std::string source);
   /// Forgets a fact and all that no longer follows. False if it was not known as a fact.
   bool retract(Statement const& fact);
+  /// The same with all facts that match.
+  void retract_all(Pattern const& pattern);
   /// Lets time pass: facts begin and end. Never goes back. Errors: `too_large`, as for `insert`;
   /// the facts that would begin are then forgotten.
   Status advance(WallTime now);

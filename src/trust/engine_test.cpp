@@ -112,6 +112,31 @@ TEST(TrustEngine, facts_of_the_future_begin_when_their_time_comes) {
   EXPECT_FALSE(engine.insert(says("x", {"y"}), {{0}, {6000}}, "s"));
 }
 
+TEST(TrustEngine, all_facts_that_match_are_taken_back_and_nothing_else) {
+  TrustEngine engine = engine_with_host();
+  std::size_t const before = engine.fact_count();
+  give(engine, says("measured", {"shype2", "s1", "start", "end", "shamond", "d1"}));
+  // One of these begins later; derived facts match too, and are nobody's to take back.
+  give(engine, says("quoted", {"shype2", "s1"}), {{5000}, {9000}});
+  engine.retract_all({"authority", "has", {"shype1", {}, {}}});
+  engine.retract_all({"somebody", "quoted", {"shype1", {}}});
+  EXPECT_TRUE(engine.holds(kMember));
+  engine.retract_all({"authority", "quoted", {{}, "s1"}});
+  EXPECT_FALSE(engine.holds(kMember));
+  engine.retract_all({"authority", "measured", {"shype1", {}, {}, {}, {}, {}}});
+  EXPECT_TRUE(engine.holds(says("has", {"shype2", "s1", "shamond"})));
+  engine.retract_all({{}, "measured", {"shype2", {}, {}, {}, {}, {}}});
+  ASSERT_TRUE(engine.advance(WallTime{5000}));
+  EXPECT_FALSE(engine.holds(says("quoted", {"shype2", "s1"})));
+  for (auto const& fact : {says("quoted", {"shype1", "s1"}),
+                           says("measured", {"shype1", "s1", "start", "1", "shamond", "d1"}),
+                           says("measured", {"shype1", "s1", "1", "end", "shamon-gate", "d2"})}) {
+    give(engine, fact);
+  }
+  EXPECT_TRUE(engine.holds(kMember));
+  EXPECT_EQ(engine.fact_count(), before);
+}
+
 TEST(TrustEngine, a_campus_speaks_only_for_machines_that_stand_there) {
   TrustEngine engine(builtin_rules());
   give(engine, says("vouches", {"campus1", "registration", "north"}));

@@ -1,124 +1,178 @@
-// What the engine knows, interned and indexed. For trust/engine.cpp only.
+// What the engine knows, interned and indexed. For trust/engine.cpp only. Everything stands in a
+// few long arrays and names the rest by number, because an authority holds thirty facts a machine.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "trust/limits.hpp"
+#include "trust/number_index.hpp"
 #include "trust/statement.hpp"
 
 namespace shamon::trust_detail {
 
 using Symbol = std::uint32_t;
 using FactId = std::uint32_t;
-inline constexpr Symbol kNoSymbol = 0xffffffff;
-inline constexpr std::uint32_t kNoRule = 0xffffffff;
+inline constexpr Symbol kNoSymbol = kNoNumber;
+inline constexpr FactId kNoFact = kNoNumber;
+inline constexpr std::uint32_t kNoRule = kNoNumber;
 
 /// Texts as numbers, both ways.
 class Symbols {
  public:
-  /// kNoSymbol if the bound is reached.
-  Symbol intern(std::string const& text);
-  Symbol find(std::string const& text) const;
-  std::string const& text(Symbol symbol) const { return *texts_[symbol]; }
+  /// kNoSymbol if a bound is reached.
+  Symbol intern(std::string_view text);
+  Symbol find(std::string_view text) const;
+  /// Good until the next text is interned.
+  std::string_view text(Symbol symbol) const;
 
  private:
-  std::unordered_map<std::string, Symbol> numbers_;
-  std::vector<std::string const*> texts_;
+  std::string bytes_;  ///< the texts one after the other
+  std::vector<std::uint32_t> ends_;
+  NumberIndex numbers_;
 };
 
 /// Predicate and terms; the speaker is term 0.
+struct AtomView {
+  Symbol predicate = 0;
+  std::span<Symbol const> terms;
+};
 struct Atom {
   Symbol predicate = 0;
   std::uint8_t count = 0;
   std::array<Symbol, kStatementTermsMax + 1> terms{};
-  friend bool operator==(Atom const& a, Atom const& b) noexcept {
-    return a.predicate == b.predicate && a.count == b.count &&
-           std::equal(a.terms.begin(), a.terms.begin() + a.count, b.terms.begin());
-  }
-};
-struct AtomHash {
-  std::size_t operator()(Atom const& atom) const noexcept;
+  operator AtomView() const noexcept { return {predicate, {terms.data(), count}}; }
 };
 
-/// A slot that a freed fact left has another generation when it is used again.
-struct FactRef {
-  FactId id = 0;
-  std::uint32_t generation = 0;
-};
-
-/// How a derived fact follows.
-struct Support {
-  std::uint32_t rule = kNoRule;
-  std::vector<FactId> premises;
-};
-
-/// That the fact was given, by whom and for how long.
+/// That a fact was given, by whom and for how long.
 struct Assertion {
   Validity validity;
   std::string source;
   std::int64_t scheduled_until = 0;  ///< the end that stands in the calendar
 };
 
-struct Fact {
-  Atom atom;
-  std::uint32_t generation = 0;
-  std::uint32_t height = 0;  ///< 0: given; else 1 + that of the highest premise
-  bool in_use = false;       ///< the slot holds a fact
-  bool holds = false;
-  std::optional<Assertion> assertion;
-  Support support;
-  std::vector<FactRef> dependents;  ///< facts whose support has, or once had, this one
-  std::size_t dependents_compact_at = 16;
+/// That a fact's support has a premise; chained with all the others that have it.
+struct Use {
+  FactId premise = kNoFact, fact = kNoFact;
+  std::uint32_t next = kNoNumber, before = kNoNumber;
 };
 
-/// Facts by predicate, and by predicate and term.
-struct Postings {
-  std::vector<FactRef> facts;
-  std::size_t compact_at = 16;
+struct Fact {
+  Symbol predicate = 0;
+  std::uint32_t terms = 0;               ///< where they begin
+  std::uint32_t rule = kNoRule;          ///< it follows by; none: it is given
+  std::uint32_t uses = 0;                ///< where the premises of its support begin
+  std::uint32_t dependents = kNoNumber;  ///< the first use as a premise
+  std::uint32_t assertion = kNoNumber;
+  std::uint32_t height = 0;  ///< 0: given; else 1 + that of the highest premise
+  std::uint8_t term_count = 0, use_count = 0;
+  bool in_use = false;  ///< the slot holds a fact
+  bool holds = false;
+};
+
+/// Where short arrays stand in a long one. Those that were given back are taken again.
+template <std::size_t kLengthMax>
+class Places {
+ public:
+  std::uint32_t take(std::size_t length) {
+    auto& free = free_[length];
+    if (free.empty()) return std::exchange(end_, end_ + static_cast<std::uint32_t>(length));
+    std::uint32_t const at = free.back();
+    free.pop_back();
+    return at;
+  }
+  void give_back(std::uint32_t at, std::size_t length) { free_[length].push_back(at); }
+  std::uint32_t end() const noexcept { return end_; }
+
+ private:
+  std::array<std::vector<std::uint32_t>, kLengthMax + 1> free_;
+  std::uint32_t end_ = 0;
 };
 
 class FactBase {
  public:
+  /// Facts of a predicate (position 0), or of a predicate with a term at a position.
+  struct List {
+    FactId first = kNoFact;
+    std::uint32_t size = 0;
+    std::uint32_t position = 0;
+  };
+
   Symbols symbols;
 
-  std::optional<FactId> find(Atom const& atom) const;
+  std::optional<FactId> find(AtomView atom) const;
   /// The fact's slot, made if need be. None if kFactsMax is reached.
-  std::optional<FactId> find_or_add(Atom const& atom);
-  /// Frees a slot that neither holds nor is asserted.
+  std::optional<FactId> find_or_add(AtomView atom);
+  /// Frees the slot of a fact that neither holds nor is asserted.
   void release(FactId id);
 
   Fact& operator[](FactId id) { return facts_[id]; }
   Fact const& operator[](FactId id) const { return facts_[id]; }
-  bool alive(FactRef ref) const {
-    return facts_[ref.id].in_use && facts_[ref.id].generation == ref.generation;
+  /// Good until the next fact is added.
+  AtomView atom(FactId id) const {
+    Fact const& fact = facts_[id];
+    return {fact.predicate, {terms_.data() + fact.terms, fact.term_count}};
   }
-  FactRef ref(FactId id) const { return {id, facts_[id].generation}; }
   std::size_t size() const noexcept { return by_atom_.size(); }
 
-  Postings const* all_of(Symbol predicate) const;
-  /// `position` as in Atom::terms. Null: no such fact.
-  Postings const* with_term(Symbol predicate, std::size_t position, Symbol term) const;
+  /// Null: it is not given.
+  Assertion* assertion(FactId id);
+  Assertion const* assertion(FactId id) const;
+  Assertion& make_assertion(FactId id);
+  void drop_assertion(FactId id);
+
+  std::span<Use const> support(FactId id) const {
+    return {uses_.data() + facts_[id].uses, facts_[id].use_count};
+  }
+  /// In place of the one there is.
+  void set_support(FactId id, std::uint32_t rule, std::span<FactId const> premises);
+  /// A fact whose support has this one; kNoFact: none.
+  FactId dependent(FactId id) const {
+    std::uint32_t const use = facts_[id].dependents;
+    return use == kNoNumber ? kNoFact : uses_[use].fact;
+  }
+
+  List const* all_of(Symbol predicate) const { return list_of(predicate, 0, kNoSymbol); }
+  /// `position` as in Atom::terms, not 0. Null: no such fact.
+  List const* with_term(Symbol predicate, std::size_t position, Symbol term) const {
+    return list_of(predicate, static_cast<std::uint32_t>(position), term);
+  }
+  FactId next(List const& list, FactId id) const {
+    return links_[facts_[id].terms + list.position].next;
+  }
 
  private:
-  void push(Postings& postings, FactRef ref);
+  struct Link {
+    FactId next = kNoFact, before = kNoFact;
+  };
+
+  std::uint32_t find_list(std::uint32_t hash, Symbol predicate, std::uint32_t position,
+                          Symbol term) const;
+  List const* list_of(Symbol predicate, std::uint32_t position, Symbol term) const;
+  Symbol listed_term(Fact const& fact, std::uint32_t position) const {
+    return position == 0 ? kNoSymbol : terms_[fact.terms + position];
+  }
+  void link(FactId id, std::uint32_t position);
+  void unlink(FactId id, std::uint32_t position);
 
   std::vector<Fact> facts_;
-  std::vector<FactId> free_;
-  std::unordered_map<Atom, FactId, AtomHash> by_atom_;
-  std::unordered_map<Symbol, Postings> by_predicate_;
-  struct Key {
-    Symbol predicate, position, term;
-    friend bool operator==(Key const&, Key const&) = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(Key const& key) const noexcept;
-  };
-  std::unordered_map<Key, Postings, KeyHash> by_term_;
+  std::vector<FactId> free_facts_;
+  NumberIndex by_atom_;
+  Places<kStatementTermsMax + 1> term_places_;
+  std::vector<Symbol> terms_;
+  std::vector<Link> links_;  ///< of each term: the fact's neighbours in the list of that term
+  std::vector<List> lists_;
+  std::vector<std::uint32_t> free_lists_;
+  NumberIndex by_term_;
+  Places<kRuleBodyMax> use_places_;
+  std::vector<Use> uses_;
+  std::vector<Assertion> assertions_;
+  std::vector<std::uint32_t> free_assertions_;
 };
 
 }  // namespace shamon::trust_detail

@@ -44,8 +44,8 @@ Binding unbound() noexcept {
   return binding;
 }
 
-bool unify(AtomPattern const& pattern, Atom const& atom, Binding& binding) noexcept {
-  if (pattern.predicate != atom.predicate || pattern.count != atom.count) return false;
+bool unify(AtomPattern const& pattern, AtomView atom, Binding& binding) noexcept {
+  if (pattern.predicate != atom.predicate || pattern.count != atom.terms.size()) return false;
   for (std::size_t i = 0; i < pattern.count; ++i) {
     PatternTerm const term = pattern.terms[i];
     if (!term.variable) {
@@ -70,16 +70,17 @@ Atom instantiate(AtomPattern const& pattern, Binding const& binding) noexcept {
   return atom;
 }
 
-Postings const* Join::narrowest(AtomPattern const& pattern, Binding const& binding) const {
-  Postings const* best = facts_.all_of(pattern.predicate);
+FactBase::List const* narrowest(FactBase const& facts, AtomPattern const& pattern,
+                                Binding const& binding) {
+  FactBase::List const* best = facts.all_of(pattern.predicate);
   if (best == nullptr) return nullptr;
   for (std::size_t i = 1; i < pattern.count; ++i) {
     PatternTerm const term = pattern.terms[i];
     Symbol const value = term.variable ? binding[term.value] : term.value;
     if (value == kNoSymbol) continue;
-    Postings const* const list = facts_.with_term(pattern.predicate, i, value);
+    FactBase::List const* const list = facts.with_term(pattern.predicate, i, value);
     if (list == nullptr) return nullptr;
-    if (list->facts.size() < best->facts.size()) best = list;
+    if (list->size < best->size) best = list;
   }
   return best;
 }
@@ -88,9 +89,9 @@ std::size_t Join::choose(Binding const& binding) const {
   std::size_t best = premises_.size();
   std::size_t best_size = 0;
   for (std::size_t i = 0; i < premises_.size(); ++i) {
-    if (premises_[i] != kOpen) continue;
-    Postings const* const list = narrowest(rule_.body[i], binding);
-    std::size_t const size = list == nullptr ? 0 : list->facts.size();
+    if (premises_[i] != kNoFact) continue;
+    FactBase::List const* const list = narrowest(facts_, rule_.body[i], binding);
+    std::size_t const size = list == nullptr ? 0 : list->size;
     if (best != premises_.size() && size >= best_size) continue;
     best = i;
     best_size = size;

@@ -27,14 +27,17 @@ std::vector<CompiledRule> compile_rules(RuleSet const& rules, Symbols& symbols);
 using Binding = std::array<Symbol, kRuleVariablesMax>;
 Binding unbound() noexcept;
 /// Extends the binding so that the pattern is the atom. False: it cannot be (binding undefined).
-bool unify(AtomPattern const& pattern, Atom const& atom, Binding& binding) noexcept;
+bool unify(AtomPattern const& pattern, AtomView atom, Binding& binding) noexcept;
 Atom instantiate(AtomPattern const& pattern, Binding const& binding) noexcept;
+/// The shortest list that holds all candidates; null if there are none.
+FactBase::List const* narrowest(FactBase const& facts, AtomPattern const& pattern,
+                                Binding const& binding);
 
 /// Finds every way to match a rule's premises with facts that hold.
 class Join {
  public:
   Join(FactBase const& facts, CompiledRule const& rule, std::size_t& budget)
-      : facts_(facts), rule_(rule), budget_(budget), premises_(rule.body.size(), kOpen) {}
+      : facts_(facts), rule_(rule), budget_(budget), premises_(rule.body.size(), kNoFact) {}
 
   /// Premise `index` is this fact.
   void fix(std::size_t index, FactId fact) { premises_[index] = fact; }
@@ -46,33 +49,30 @@ class Join {
       found(binding, premises_);
       return true;
     }
-    Postings const* const postings = narrowest(rule_.body[next], binding);
-    if (postings == nullptr) return true;
-    for (FactRef const ref : postings->facts) {
+    FactBase::List const* const list = narrowest(facts_, rule_.body[next], binding);
+    if (list == nullptr) return true;
+    for (FactId id = list->first; id != kNoFact; id = facts_.next(*list, id)) {
       if (budget_ == 0) return false;
       --budget_;
-      if (!facts_.alive(ref) || !facts_[ref.id].holds) continue;
+      if (!facts_[id].holds) continue;
       Binding extended = binding;
-      if (!unify(rule_.body[next], facts_[ref.id].atom, extended)) continue;
-      premises_[next] = ref.id;
+      if (!unify(rule_.body[next], facts_.atom(id), extended)) continue;
+      premises_[next] = id;
       bool const ok = run(extended, found);
-      premises_[next] = kOpen;
+      premises_[next] = kNoFact;
       if (!ok) return false;
     }
     return true;
   }
 
  private:
-  static constexpr FactId kOpen = 0xffffffff;
   /// The open premise with the fewest candidates; the size of the body if none is open.
   std::size_t choose(Binding const& binding) const;
-  /// The shortest list that holds all candidates; null if there are none.
-  Postings const* narrowest(AtomPattern const& pattern, Binding const& binding) const;
 
   FactBase const& facts_;
   CompiledRule const& rule_;
   std::size_t& budget_;
-  std::vector<FactId> premises_;
+  std::vector<FactId> premises_;  ///< kNoFact: open
 };
 
 }  // namespace shamon::trust_detail
