@@ -54,9 +54,8 @@ void TrustFacts::give(Statement const& fact, Validity validity, std::string sour
   (void)engine_.insert(fact, validity, std::move(source));
 }
 
-void TrustFacts::take(std::optional<Statement>& fact) {
-  if (fact) engine_.retract(*fact);
-  fact.reset();
+void TrustFacts::take(std::string predicate, std::vector<std::optional<std::string>> terms) {
+  engine_.retract_all({"authority", std::move(predicate), std::move(terms)});
 }
 
 void TrustFacts::set_registered(HostRecord const& record, std::string const& source) {
@@ -84,19 +83,16 @@ void TrustFacts::set_approved(std::vector<ReferenceValueMessage> const& values) 
 
 void TrustFacts::set_policy(std::string const& digest, Revision revision,
                             std::vector<LabelName> const& labels) {
-  for (auto const& fact : policy_facts_) engine_.retract(fact);
-  policy_facts_.clear();
-  for (auto& [host, facts] : hosts_) {
-    take(facts.fits);
-    take(facts.enforces);
-  }
+  take("policy_of", {coalition_.value(), {}});
+  take("label_of", {coalition_.value(), {}});
+  take("fits", {{}, {}, {}});
+  take("enforces", {{}, {}});
   policy_digest_ = digest;
-  policy_facts_.push_back(says("policy_of", {coalition_.value(), digest}));
-  for (auto const& label : labels) {
-    policy_facts_.push_back(says("label_of", {coalition_.value(), label.value()}));
-  }
   std::string const source = fmt::format("policy revision {}", revision.value());
-  for (auto const& fact : policy_facts_) give(fact, {}, source);
+  give(says("policy_of", {coalition_.value(), digest}), {}, source);
+  for (auto const& label : labels) {
+    give(says("label_of", {coalition_.value(), label.value()}), {}, source);
+  }
 }
 
 /// Events that name no component are called after their stage and PCR ("firmware/pcr4"), and a
@@ -113,62 +109,44 @@ std::string TrustFacts::known_name(MeasuredComponent const& measured) const {
 
 void TrustFacts::set_state(HostName const& host, std::vector<MeasuredComponent> const& components,
                            Validity validity, std::string const& quote_source) {
-  HostFacts& facts = hosts_[host];
   std::string const state = state_name(components);
-  Statement quoted = says("quoted", {host.value(), state});
-  if (facts.quoted != quoted) {
-    take(facts.quoted);
-    for (auto const& fact : facts.measured) engine_.retract(fact);
-    facts.measured.clear();
+  Statement const quoted = says("quoted", {host.value(), state});
+  if (!engine_.holds(quoted)) {
+    take("quoted", {host.value(), {}});
+    take("measured", {host.value(), {}, {}, {}, {}, {}});
     std::size_t const count = components.size();
     for (std::size_t i = 0; i < count; ++i) {
-      Statement fact =
-          says("measured", {host.value(), state, place(i, count), place(i + 1, count),
-                            known_name(components[i]), digest_text(components[i].digest)});
-      give(fact, {}, fmt::format("event log, component {}", i));
-      facts.measured.push_back(std::move(fact));
+      give(says("measured", {host.value(), state, place(i, count), place(i + 1, count),
+                             known_name(components[i]), digest_text(components[i].digest)}),
+           {}, fmt::format("event log, component {}", i));
     }
   }
   give(quoted, validity, quote_source);
-  facts.quoted = std::move(quoted);
 }
 
 void TrustFacts::set_fits(HostName const& host, Validity validity, std::string const& at) {
-  HostFacts& facts = hosts_[host];
-  Statement fits = says("fits", {host.value(), policy_digest_, at});
-  if (facts.fits != fits) take(facts.fits);
+  Statement const fits = says("fits", {host.value(), policy_digest_, at});
+  if (!engine_.holds(fits)) take("fits", {host.value(), {}, {}});
   give(fits, validity, at);
-  facts.fits = std::move(fits);
 }
 
 void TrustFacts::set_enforces(HostName const& host, std::string const& source) {
-  HostFacts& facts = hosts_[host];
-  Statement enforces = says("enforces", {host.value(), policy_digest_});
-  if (facts.enforces != enforces) take(facts.enforces);
-  give(enforces, {}, source);
-  facts.enforces = std::move(enforces);
+  give(says("enforces", {host.value(), policy_digest_}), {}, source);
 }
 
 void TrustFacts::drop_state(HostName const& host) {
-  HostFacts& facts = hosts_[host];
-  take(facts.quoted);
-  take(facts.fits);
-  take(facts.enforces);
+  take("quoted", {host.value(), {}});
+  take("fits", {host.value(), {}, {}});
+  take("enforces", {host.value(), {}});
 }
 
 void TrustFacts::set_vm(VmEntry const& vm) {
-  if (auto const known = vms_.find(vm.vm); known != vms_.end()) {
-    engine_.retract(known->second.runs);
-    engine_.retract(known->second.labelled);
-    vms_.erase(known);
-  }
+  take("runs", {{}, vm.vm.value()});
+  take("labelled", {vm.vm.value(), {}});
   if (vm.state != "running") return;
-  VmFacts facts{says("runs", {vm.host.value(), vm.vm.value()}),
-                says("labelled", {vm.vm.value(), vm.label.value()})};
   std::string const source = "report of " + vm.host.value();
-  give(facts.runs, {}, source);
-  give(facts.labelled, {}, source);
-  vms_.emplace(vm.vm, std::move(facts));
+  give(says("runs", {vm.host.value(), vm.vm.value()}), {}, source);
+  give(says("labelled", {vm.vm.value(), vm.label.value()}), {}, source);
 }
 
 std::vector<std::string> TrustFacts::missing_for_member(HostName const& host) const {

@@ -2,7 +2,6 @@
 // trust/rules.shamon.
 #pragma once
 
-#include <map>
 #include <set>
 
 #include "attestation/appraisal.hpp"
@@ -47,26 +46,16 @@ class TrustFacts {
   TrustEngine const& engine() const noexcept { return engine_; }
 
  private:
-  struct HostFacts {
-    std::optional<Statement> quoted, fits, enforces;
-    std::vector<Statement> measured;
-  };
-  struct VmFacts {
-    Statement runs, labelled;
-  };
-
   Statement member(HostName const& host) const;
   std::string known_name(MeasuredComponent const& measured) const;
   void give(Statement const& fact, Validity validity, std::string source);
-  void take(std::optional<Statement>& fact);
+  /// Takes back all facts of a predicate that have these terms; nullopt: any.
+  void take(std::string predicate, std::vector<std::optional<std::string>> terms);
 
   CoalitionName coalition_;
   TrustEngine engine_;
   std::string policy_digest_;
-  std::vector<Statement> policy_facts_;
   std::set<Statement> approved_;
-  std::map<HostName, HostFacts> hosts_;
-  std::map<VmName, VmFacts> vms_;
 };
 
 }  // namespace shamon
