@@ -310,7 +310,12 @@ void Membership::use_membership(member::UseMembership const& action) {
       journal_.event("error", "tls", "", tls.error().describe());
       return;
     }
-    as_member_ = std::make_unique<HttpClient>(loop_, TlsTarget{config_.authority, *tls});
+    TlsTarget const authority{config_.authority, *tls};
+    if (as_member_) {
+      as_member_->turn_to(authority);  // what waits to be said is said under the new certificate
+    } else {
+      as_member_ = std::make_unique<HttpClient>(loop_, authority);
+    }
     stranger_->rest();  // the authority need not keep a session for who will not use it
     // An open feed goes over to the connection of the new certificate.
     if (feed_) open_feed({feed_ticket_, member_.revision()});

@@ -126,6 +126,9 @@ class HttpClient {
   void call(HttpCall call, Done done);
   /// Closes the connection if no call and no feed is on it; the next call opens another.
   void rest();
+  /// Goes on with another target, or as somebody else: calls that wait are made there. The call
+  /// under way fails, and the feed ends without a word.
+  void turn_to(HttpTarget target);
   /// Opens an event stream on a connection of its own. `on_event` per event; `on_end` once.
   /// Dropping the handle closes it.
   std::shared_ptr<void> stream(HttpCall call, std::function<void(ServerSentEvent const&)> on_event,

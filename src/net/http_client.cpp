@@ -268,6 +268,22 @@ void HttpClient::rest() {
   if (state_->queue.empty() && !state_->feed) state_->disconnect();
 }
 
+void HttpClient::turn_to(HttpTarget target) {
+  auto const state = state_;
+  state->feed.reset();
+  bool const cut_off = state->in_flight;
+  state->disconnect();
+  state->target = std::move(target);
+  if (cut_off) {
+    state->finish_front(fail(Errc::unreachable, "the connection was given up"));
+  }
+  std::erase_if(state->queue, [&](State::Waiting const& waiting) {
+    if (waiting.upgrades) state->loop.cancel(waiting.timer);
+    return waiting.upgrades;
+  });
+  state->start_next();
+}
+
 std::shared_ptr<void> HttpClient::follow(HttpCall call,
                                          std::function<void(ServerSentEvent const&)> on_event,
                                          std::function<void(Error)> on_end) {
@@ -286,8 +302,12 @@ std::shared_ptr<void> HttpClient::follow(HttpCall call,
     state->feed.reset();
     refused->on_end(answer ? error_of_status(answer->status, answer->body) : answer.error());
   });
-  return std::shared_ptr<void>(feed.get(), [weak = state_->weak_from_this()](void* followed) {
-    if (auto const state = weak.lock()) state->give_up(static_cast<State::Feed const*>(followed));
+  // A feed that is gone is known by its weak pointer: its address may be another's by now.
+  return std::shared_ptr<void>(feed.get(), [weak_state = state_->weak_from_this(),
+                                            weak = std::weak_ptr<State::Feed>(feed)](void*) {
+    auto const state = weak_state.lock();
+    auto const followed = weak.lock();
+    if (state && followed) state->give_up(followed.get());
   });
 }
 

@@ -372,6 +372,33 @@ TEST_F(HttpTest, a_feed_that_is_followed_carries_calls_and_events_on_one_connect
   EXPECT_TRUE(one.ended.empty());
 }
 
+TEST_F(HttpTest, a_client_that_turns_elsewhere_takes_what_waits_along_and_leaves_its_feed) {
+  serve_tls();
+  HttpClient client(loop, tls_target());
+  Listening one;
+  auto const follow = [&] {
+    return client.follow(
+        get("/v1/feed"), [&](auto const& event) { one.events.push_back(event); },
+        [&](Error why) { one.ended.push_back(std::move(why)); });
+  };
+  one.handle = follow();
+  ASSERT_TRUE(wait([&] { return streams.size() == 1; }));
+  std::optional<Result<HttpResponse>> under_way, waiting;
+  client.call(get("/v1/later"), [&](Result<HttpResponse> got) { under_way = std::move(got); });
+  client.call(get("/v1/hosts/b"), [&](Result<HttpResponse> got) { waiting = std::move(got); });
+  ASSERT_TRUE(wait([&] { return held != nullptr; }));
+  client.turn_to(tls_target());
+  ASSERT_TRUE(under_way);
+  EXPECT_FALSE(*under_way);
+  one.handle = follow();
+  ASSERT_TRUE(wait([&] { return waiting && streams.size() == 2; }));
+  EXPECT_EQ((*waiting)->body, "host b");
+  EXPECT_TRUE(wait([&] { return server->connection_count() == 1; }));
+  EXPECT_TRUE(streams[1]->send({"1", "change", "event"}));
+  EXPECT_TRUE(wait([&] { return one.events.size() == 1; }));
+  EXPECT_TRUE(one.ended.empty());
+}
+
 TEST_F(HttpTest, when_a_feed_ends_its_call_fails_and_later_ones_have_a_connection_of_their_own) {
   serve();
   HttpClient client(loop, unix_target());
