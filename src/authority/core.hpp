@@ -70,7 +70,7 @@ class AuthorityCore {
 
   // From members, whose names the service took from their certificates.
   /// The member this certificate belongs to, if it may speak now. A suspect may.
-  Answer<HostName> authenticate(Certificate const& certificate, WallTime now) const;
+  Answer<HostName> authenticate(Certificate const& certificate, WallTime now);
   Answer<EvidenceAccepted> evidence(EvidenceRequest const& request, WallTime now);
   Answer<Revision> acknowledge(Acknowledgement const& request, WallTime now);
   Answer<Revision> report_vm(VmReport const& report, WallTime now);
@@ -130,11 +130,11 @@ class AuthorityCore {
     std::vector<PendingChallenge> joins;       ///< asked for by /v1/challenge
     std::vector<PendingChallenge> challenges;  ///< sent through the feed
     AppraisalMemory memory;
-    WallTime silent_since{};    ///< the first unanswered challenge; 0: none
-    WallTime next_challenge{};  ///< 0: none, it is no member
-    WallTime deadline{};        ///< when tick() looks at it; 0: never
-    WallTime certificate_until{};
-    bool attested = false;  ///< by this process: its facts stand in the trust engine
+    WallTime silent_since{};       ///< the first unanswered challenge; 0: none
+    WallTime next_challenge{};     ///< 0: none, it is no member
+    WallTime deadline{};           ///< when tick() looks at it; 0: never
+    WallTime certificate_until{};  ///< of the one it was seen with last
+    bool attested = false;         ///< by this process: its facts stand in the trust engine
     Revision acknowledged;
     bool connected = false;
   };

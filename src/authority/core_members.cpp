@@ -20,13 +20,13 @@ std::string shorten(std::string text) {
 
 }  // namespace
 
-Answer<HostName> AuthorityCore::authenticate(Certificate const& certificate, WallTime now) const {
+Answer<HostName> AuthorityCore::authenticate(Certificate const& certificate, WallTime now) {
   std::string const prefix = fmt::format("shamon://{}/host/", options_.coalition.value());
   HostName name;
   for (auto const& alternative : certificate.alternative_names()) {
     if (alternative.starts_with(prefix)) name = HostName(alternative.substr(prefix.size()));
   }
-  Member const* const member = find(name);
+  Member* const member = find(name);
   if (member == nullptr) {
     return refuse(Errc::denied, "the certificate is not of a machine of this coalition");
   }
@@ -41,6 +41,8 @@ Answer<HostName> AuthorityCore::authenticate(Certificate const& certificate, Wal
                   fmt::format("{} is {}: {}", name.value(), to_string(member->record.host_state()),
                               member->record.reason));
   }
+  // A newer one that we issued may never have arrived: then it needs another.
+  member->certificate_until = certificate.not_after();
   return name;
 }
 

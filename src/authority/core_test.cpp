@@ -137,6 +137,27 @@ TEST_F(AuthorityCoreTest, a_good_machine_registers_joins_stays_and_is_explained)
   EXPECT_EQ(core_->explain_host(HostName("nobody")).verdict, "unknown");
 }
 
+TEST_F(AuthorityCoreTest, a_certificate_is_renewed_until_its_member_is_seen_with_it) {
+  TestMachine m = machine("shype1");
+  enroll(m);
+  auto const joined = join(m);
+  ASSERT_TRUE(joined) << joined.error().message;
+  auto const renewed_while_seen_with = [&](Certificate const& certificate) {
+    EXPECT_TRUE(core_->authenticate(certificate, now_));
+    last_answer_.reset();
+    pass_time(core_->options().challenge_period, {&m});
+    return last_answer_->value().membership_chain;
+  };
+  auto const first = Certificate::from_pem(joined->membership_chain.at(0));
+  EXPECT_TRUE(renewed_while_seen_with(*first).empty());
+  pass_time(core_->options().membership / 2, {&m});
+  // Not every answer arrives.
+  EXPECT_FALSE(renewed_while_seen_with(*first).empty());
+  auto const chain = renewed_while_seen_with(*first);
+  ASSERT_FALSE(chain.empty());
+  EXPECT_TRUE(renewed_while_seen_with(*Certificate::from_pem(chain.at(0))).empty());
+}
+
 TEST_F(AuthorityCoreTest, a_wrong_secret_is_refused_and_the_attempt_is_used_up) {
   TestMachine m = machine("shype1");
   auto const challenge = core_->register_host(m.registration(), now_);
