@@ -4,39 +4,19 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <string>
 #include <vector>
 
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/fd.hpp"
+#include "tap_in.hpp"
 
 namespace {
 
 using shamon::UniqueFd;
+using shamon::bench::tap_in;
 
 constexpr int kFramesPerTurn = 64;  ///< as the gate has it
-
-/// A TAP called vm0 in that namespace; this process is there afterwards.
-UniqueFd tap_in(std::string const& ns) {
-  UniqueFd const there(::open(("/run/netns/" + ns).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) return {};
-  UniqueFd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "vm0");
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  if (!tap || ::ioctl(tap.get(), TUNSETIFF, &request) != 0) return {};
-  // The offloads the gate asks for too; TUN_F_USO needs Linux 6.2 and is no part of a TCP stream.
-  if (::ioctl(tap.get(), TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) != 0) return {};
-  return tap;
-}
 
 void move_frames(int from, int to, std::vector<char>& memory) {
   for (int i = 0; i < kFramesPerTurn; ++i) {

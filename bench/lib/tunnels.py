@@ -6,10 +6,11 @@ namespace `server` is reached, and `pids` do the work.
 import contextlib
 import dataclasses
 import os
+import subprocess
 import time
 
 from .gate import GateLab
-from .machine import BenchError, Machines, Pair, missing_programs, sh
+from .machine import BenchError, Machines, Pair, missing_programs, program, sh
 
 INNER = "10.78.0.2"
 
@@ -35,6 +36,25 @@ def ours(gate=None, *options):
 def veth():
     with Pair("veth") as pair:
         yield Tunnel(pair, pair.a, pair.b, "192.0.2.2", [])
+
+
+@contextlib.contextmanager
+def blind():
+    """TAPs and UDP and nothing else: what a tunnel in user space costs before it does any work."""
+    with Pair("blind") as pair, Machines("blvm", "va", "vb") as vms:
+        va, vb = vms.names.values()
+        pids = []
+        for number, ns, vm in ((1, pair.a, va), (2, pair.b, vb)):
+            wire = vms.start(None, [program("bench/udp_wire"), ns, vm, f"192.0.2.{3 - number}"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            if wire.stdout.readline() != b"ready\n":
+                raise BenchError(f"udp_wire did not start\n{vms.logs()}")
+            pids.append(wire.pid)
+            # Whole frames, each in one run of datagrams; the MTU is that of a gate's domains.
+            sh(f"ip -n {vm} link set vm0 gso_max_size 60000 mtu 1420 up && "
+               f"ip -n {vm} addr add 10.77.0.{number}/16 dev vm0")
+        vms.wait_for(va, "10.77.0.2")
+        yield Tunnel(pair, va, vb, "10.77.0.2", pids)
 
 
 def tunnel_of(pair, port):

@@ -448,10 +448,15 @@ void Bridges::tend_unwatched() {
 void Bridges::tend() {
   tending_.reset();
   Instant const now = parts_.loop.now();
+  Member const& self = parts_.membership.member();
+  auto const left_us = [&](HostName const& peer) {
+    MemberEntry const* const member = self.directory().member(peer);
+    return self.state() == MemberState::active && (member == nullptr || !is_active(*member));
+  };
   bool more = false;
   for (AssociationRecord const& record : parts_.gate.associations()) {
     if (!record.open || !record.unwatched_until) continue;
-    if (now >= *record.unwatched_until) {
+    if (now >= *record.unwatched_until || left_us(record.peer)) {
       parts_.gate.close_association(record.id, gate::CloseReason::expired,
                                     "nobody watched its peer, and no negotiation replaced it");
       continue;
