@@ -3,27 +3,20 @@
 // arrives as one (UDP_GRO) and is written as it is: no encryption, no headers, no checksums.
 // Prints "ready", ends with its standard input.
 // usage: udp_wire MACHINE_NAMESPACE VM_NAMESPACE PEER_ADDRESS
-#include <array>
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <vector>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "tap_in.hpp"
+#include "wire.hpp"
 
 namespace {
 
 using shamon::UniqueFd;
 
-constexpr int kFramesPerTurn = 64;     ///< as the gate has it
 constexpr int kSocketBytes = 4 << 20;  ///< as the gate asks for
 constexpr std::uint16_t kPort = 4500;
 constexpr std::uint16_t kDatagramBytes = 1472;  ///< in a packet of 1500
@@ -48,16 +41,6 @@ UniqueFd socket_to(char const* peer) {
   return fd;
 }
 
-/// What either descriptor gives at once is what the other takes at once.
-void move_frames(int from, int to, std::vector<char>& memory) {
-  for (int i = 0; i < kFramesPerTurn; ++i) {
-    ssize_t const got = ::read(from, memory.data(), memory.size());
-    if (got <= 0) return;
-    // What is full drops, as a wire does.
-    (void)!::write(to, memory.data(), static_cast<std::size_t>(got));
-  }
-}
-
 }  // namespace
 
 int main(int count, char** words) {
@@ -70,15 +53,5 @@ int main(int count, char** words) {
   if (!wire) return std::perror("udp_wire: socket"), 1;
   UniqueFd const tap = shamon::bench::tap_in(words[2]);
   if (!tap) return std::perror("udp_wire: TAP"), 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  std::vector<char> memory(1 << 17);
-  std::array<pollfd, 3> wait{pollfd{tap.get(), POLLIN, 0}, pollfd{wire.get(), POLLIN, 0},
-                             pollfd{0, POLLIN, 0}};
-  while (::poll(wait.data(), wait.size(), -1) >= 0 || errno == EINTR) {
-    if (wait[2].revents != 0) return 0;
-    if (wait[0].revents != 0) move_frames(tap.get(), wire.get(), memory);
-    if (wait[1].revents != 0) move_frames(wire.get(), tap.get(), memory);
-  }
-  return 1;
+  return shamon::bench::carry(wire, tap);
 }
