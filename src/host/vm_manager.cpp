@@ -141,6 +141,8 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
   }
   auto const admitted = admit_image(*document, vm.spec.label, vm.spec.image);
   if (!admitted.allowed()) return set_state(vm, "failed", admitted.reason);
+  // Its image is what a privileged party made, and starting it means handing on a descriptor.
+  if (vm.spec.kind == "domain") return start_domain(vm, id);
   VmSpec spec = vm.spec;
   if (!spec.queues) spec.queues = std::min(gate_.workers(), spec.processors);
   // QEMU would ask such a gate again and again, and never start.
@@ -150,8 +152,6 @@ void VmManager::start(ManagedVm& vm, std::shared_ptr<PolicyDocument const> const
                          " pairs of queues, more than the gate has workers");
   }
   vm.state = "verifying";
-  // Its image is what a privileged party made, and starting it means handing on a descriptor.
-  if (vm.spec.kind == "domain") return start_domain(vm, id);
   // Hashing an image and making a vTPM take seconds together: a thread does both. The decision to
   // start is taken on the loop in between, so that walls are judged one start after the other.
   starting_.emplace_back([this, spec = std::move(spec), reference = std::move(reference), id] {
