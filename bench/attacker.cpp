@@ -169,11 +169,12 @@ void handshakes(Options const& options) {
 void burn(Options const& options) {
   double const share = std::min(1.0, options.get("share", 1));
   Report const report(options);
+  // What others took from it is caught up with, as an attacker's packets would.
+  Clock::time_point const start = Clock::now();
   while (report.more()) {
-    auto const begin = Clock::now();
-    while (seconds_since(begin) < 0.002 * share) {
+    if (cpu_seconds() > share * seconds_since(start)) {
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
     }
-    if (share < 1) std::this_thread::sleep_for(std::chrono::duration<double>(0.002 * (1 - share)));
   }
   report.print(0);
 }

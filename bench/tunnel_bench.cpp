@@ -85,10 +85,12 @@ struct End {
     config.new_spi = [] { return kEspLanesMax * (256u + random_bytes(1)[0]); };
     machine.emplace(std::move(config), read_monotonic_clock());
     connection->set_handlers(
-        {[this] { deliver(bridge::HandshakeDone{HostName(peer)}); },
+        {[this] { ready(); },
          [this](ByteView frame) { deliver(bridge::FrameReceived{to_bytes(frame)}); },
          [](Error const&) {}});
   }
+
+  void ready() { deliver(bridge::HandshakeDone{HostName(peer)}); }
 
   void deliver(bridge::Event event) {
     for (auto& action : machine->on(std::move(event), read_monotonic_clock(), read_wall_clock())) {
@@ -110,11 +112,13 @@ double one_round(World const& world, EventLoop& loop,
                  std::shared_ptr<TlsContext const> const& server, std::string const& proof_a,
                  std::string const& proof_b) {
   std::unique_ptr<End> responder;
-  auto listener = listen_frames(
-      loop, Endpoint{Ipv4{0x7f000001}, 0}, server, [&](std::shared_ptr<FrameConnection> c) {
-        responder =
-            std::make_unique<End>(world, BridgeRole::responder, "b", "a", proof_b, std::move(c));
-      });
+  auto listener = listen_frames(loop, Endpoint{Ipv4{0x7f000001}, 0}, server,
+                                {.on_ready = [&](std::shared_ptr<FrameConnection> c) {
+                                  responder =
+                                      std::make_unique<End>(world, BridgeRole::responder, "b", "a",
+                                                            proof_b, std::move(c));
+                                  responder->ready();
+                                }});
   if (!listener) return -1;
   Instant const begin = read_monotonic_clock();
   End initiator(world, BridgeRole::initiator, "a", "b", proof_a,

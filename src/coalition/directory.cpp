@@ -28,6 +28,10 @@ Directory::Lost Directory::replace(std::vector<MemberEntry> const& members,
   }
   members_ = std::move(next_members);
   vms_ = std::move(next_vms);
+  active_at_.clear();
+  for (auto const& [host, entry] : members_) {
+    if (is_active(entry)) active_at_.insert(entry.control.address);
+  }
   return lost;
 }
 
@@ -35,11 +39,13 @@ void Directory::apply(StatusChange const& change) {
   auto set_member = [&](char const* state) {
     if (!change.member) return;
     auto& entry = members_[change.member->host];
+    if (is_active(entry)) active_at_.erase(active_at_.find(entry.control.address));
     // A revocation need not repeat where the member listens.
     if (change.kind == ChangeKind::member_joined || entry.host.value().empty()) {
       entry = *change.member;
     }
     entry.state = state;
+    if (is_active(entry)) active_at_.insert(entry.control.address);
   };
   switch (change.kind) {
     case ChangeKind::member_joined: set_member("active"); break;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "coalition/messages/status.hpp"
@@ -25,6 +26,8 @@ class Directory {
 
   /// Null: not known, which denies.
   MemberEntry const* member(HostName const& host) const;
+  /// Whether one negotiates from that address, if it connects from where it listens.
+  bool has_active_member_at(IpAddress const& address) const { return active_at_.contains(address); }
   VmEntry const* vm(VmName const& vm) const;
   VmEntry const* vm_at(Ipv4 address) const;  ///< the running VM with this address
   std::vector<VmEntry> vms_on(HostName const& host) const;
@@ -35,6 +38,7 @@ class Directory {
  private:
   std::map<HostName, MemberEntry> members_;
   std::map<VmName, VmEntry> vms_;
+  std::multiset<IpAddress> active_at_;  ///< of each active member
 };
 
 }  // namespace shamon

@@ -76,7 +76,7 @@ Result<HostName> host_of_certificate(Certificate const& certificate,
   return fail(Errc::untrusted, "the certificate names no host of coalition " + coalition.value());
 }
 
-Bridges::Bridges(Parts parts) : parts_(parts) {}
+Bridges::Bridges(Parts parts) : parts_(parts), refused_(parts.loop, parts.journal) {}
 
 Bridges::~Bridges() {
   if (tending_) parts_.loop.cancel(*tending_);
@@ -100,11 +100,19 @@ void Bridges::use_credentials(MembershipCredentials const& credentials) {
     } else if (listener_) {
       listener_->set_tls(*tls);
     } else {
-      auto listener = listen_frames(parts_.loop, parts_.config.control, *tls,
-                                    [this](std::shared_ptr<FrameConnection> connection) {
-                                      add_link(BridgeRole::responder, std::move(connection),
-                                               HostName(), LabelName());
-                                    });
+      auto listener = listen_frames(
+          parts_.loop, parts_.config.control, *tls,
+          {.on_ready =
+               [this](std::shared_ptr<FrameConnection> connection) {
+                 auto const link = add_link(BridgeRole::responder, std::move(connection),
+                                            HostName(), LabelName());
+                 if (link) identified(link);
+               },
+           .on_refused = [this](Endpoint from, Error why) { refused_.add(from, std::move(why)); },
+           .is_known =
+               [this](IpAddress const& from) {
+                 return parts_.membership.member().directory().has_active_member_at(from);
+               }});
       if (!listener)
         return parts_.journal.event("error", "control", "", listener.error().describe());
       listener_ = std::move(*listener);
@@ -192,31 +200,31 @@ Bridges::LinkPtr Bridges::add_link(BridgeRole role, std::shared_ptr<FrameConnect
   link->machine.emplace(std::move(config), parts_.loop.now());
   links_.push_back(link);
   std::weak_ptr<Link> const weak = link;
-  link->connection->set_handlers(
-      {.on_ready =
-           [this, weak] {
-             auto const self = weak.lock();
-             if (!self) return;
-             auto const certificate = self->connection->tls().peer_certificate();
-             auto const& accepted = parts_.membership.member().acceptance();
-             auto name = certificate && accepted
-                             ? host_of_certificate(*certificate, accepted->coalition)
-                             : Result<HostName>(fail(Errc::untrusted, "no certificate"));
-             if (name) return deliver(self, bridge::HandshakeDone{*name});
-             deliver(self, bridge::CloseWanted{name.error().describe()});
-           },
-       .on_frame =
-           [this, weak](ByteView frame) {
-             if (auto const self = weak.lock())
-               deliver(self, bridge::FrameReceived{to_bytes(frame)});
-           },
-       .on_closed =
-           [this, weak](Error const& error) {
-             if (auto const self = weak.lock())
-               deliver(self, bridge::ConnectionLost{error.describe()});
-           }});
+  link->connection->set_handlers({.on_ready =
+                                      [this, weak] {
+                                        if (auto const self = weak.lock()) identified(self);
+                                      },
+                                  .on_frame =
+                                      [this, weak](ByteView frame) {
+                                        if (auto const self = weak.lock())
+                                          deliver(self, bridge::FrameReceived{to_bytes(frame)});
+                                      },
+                                  .on_closed =
+                                      [this, weak](Error const& error) {
+                                        if (auto const self = weak.lock())
+                                          deliver(self, bridge::ConnectionLost{error.describe()});
+                                      }});
   arm(link);
   return link;
+}
+
+void Bridges::identified(LinkPtr const& link) {
+  auto const certificate = link->connection->tls().peer_certificate();
+  auto const& accepted = parts_.membership.member().acceptance();
+  auto name = certificate && accepted ? host_of_certificate(*certificate, accepted->coalition)
+                                      : Result<HostName>(fail(Errc::untrusted, "no certificate"));
+  if (name) return deliver(link, bridge::HandshakeDone{*name});
+  deliver(link, bridge::CloseWanted{name.error().describe()});
 }
 
 void Bridges::arm(LinkPtr const& link) {

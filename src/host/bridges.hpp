@@ -11,6 +11,7 @@
 #include "host/host_config.hpp"
 #include "host/journal.hpp"
 #include "host/membership.hpp"
+#include "host/refused_connections.hpp"
 #include "host/vm_manager.hpp"
 #include "measurement/reference_values.hpp"
 #include "net/tls_stream.hpp"
@@ -60,6 +61,8 @@ class Bridges {
   LinkPtr add_link(BridgeRole role, std::shared_ptr<FrameConnection> connection, HostName peer,
                    LabelName label);
   void deliver(LinkPtr const& link, bridge::Event event);
+  /// Its handshake is done: on with whom the certificate names.
+  void identified(LinkPtr const& link);
   void arm(LinkPtr const& link);
   void remove(LinkPtr const& link);
   bool may_associate(HostName const& peer, LabelName const& label);
@@ -79,6 +82,7 @@ class Bridges {
   std::uint32_t new_spi();
 
   Parts parts_;
+  RefusedConnections refused_;
   std::list<LinkPtr> links_;
   std::unique_ptr<FrameListener> listener_;
   std::shared_ptr<TlsContext const> tls_;

@@ -22,6 +22,12 @@ inline constexpr std::size_t kFrameBacklogBytesMax = 32u << 20;  ///< unsent fra
 inline constexpr Duration kLingerMax = std::chrono::seconds(2);
 inline constexpr std::size_t kLingeringMax = 256;
 inline constexpr Duration kFrameHandshakeMax = std::chrono::seconds(10);
+/// Handshakes one known address may begin, or all strangers together: at once, then each second,
+/// and at a time. One costs about half a millisecond of processor time.
+inline constexpr int kHandshakesBurst = 128;
+inline constexpr int kHandshakesPerSecond = 64;
+inline constexpr unsigned kHandshakesRunningMax = 64;
+inline constexpr std::size_t kHandshakeAccountsSwept = 1024;  ///< then idle ones are forgotten
 inline constexpr Duration kAcceptPause = std::chrono::milliseconds(100);  ///< out of descriptors
 
 }  // namespace shamon

@@ -1,5 +1,7 @@
 #include "net/tls_stream.hpp"
 
+#include <map>
+
 #include "base/assert.hpp"
 #include "base/byte_writer.hpp"
 #include "base/cursor.hpp"
@@ -115,22 +117,52 @@ class Frames final : public FrameConnection,
 class Listener final : public FrameListener {
  public:
   Listener(EventLoop& loop, UniqueFd fd, Endpoint local, std::shared_ptr<TlsContext const> tls,
-           OnConnection on_connection)
-      : local_(local),
+           Handlers handlers)
+      : loop_(loop),
+        local_(local),
         tls_(std::move(tls)),
-        on_connection_(std::move(on_connection)),
-        acceptor_(loop, std::move(fd), [this, &loop](UniqueFd peer) {
-          auto const frames = std::make_shared<Frames>(loop, peer_endpoint(peer.get()));
-          frames->start(std::move(peer), tls_, true, kFrameHandshakeMax);
-          on_connection_(frames);
-        }) {}
+        handlers_(std::move(handlers)),
+        budget_(handlers_.is_known),
+        acceptor_(loop, std::move(fd), [this](UniqueFd peer) { accept(std::move(peer)); }) {}
   Endpoint local() const override { return local_; }
   void set_tls(std::shared_ptr<TlsContext const> tls) override { tls_ = std::move(tls); }
 
  private:
+  struct Beginning {
+    std::shared_ptr<Frames> frames;
+    HandshakeBudget::Ticket ticket;
+  };
+
+  void accept(UniqueFd peer) {
+    Endpoint const from = peer_endpoint(peer.get());
+    auto ticket = budget_.take(from.address, loop_.now());
+    if (!ticket) return refuse(from, Error{Errc::denied, "too many handshakes", {}});
+    auto const frames = std::make_shared<Frames>(loop_, from);
+    Frames* const key = frames.get();
+    frames->set_handlers({.on_ready =
+                              [this, key] {
+                                auto const ready = std::move(beginnings_.extract(key).mapped());
+                                handlers_.on_ready(ready.frames);
+                              },
+                          .on_frame = {},
+                          .on_closed =
+                              [this, key, from](Error why) {
+                                beginnings_.erase(key);
+                                refuse(from, std::move(why));
+                              }});
+    beginnings_.emplace(key, Beginning{frames, std::move(ticket)});
+    frames->start(std::move(peer), tls_, true, kFrameHandshakeMax);
+  }
+  void refuse(Endpoint from, Error why) const {
+    if (handlers_.on_refused) handlers_.on_refused(from, std::move(why));
+  }
+
+  EventLoop& loop_;
   Endpoint local_;
   std::shared_ptr<TlsContext const> tls_;
-  OnConnection on_connection_;
+  Handlers handlers_;
+  HandshakeBudget budget_;
+  std::map<Frames*, Beginning> beginnings_;
   Acceptor acceptor_;
 };
 
@@ -146,14 +178,14 @@ std::shared_ptr<FrameConnection> connect_frames(EventLoop& loop, Endpoint to,
 
 Result<std::unique_ptr<FrameListener>> listen_frames(EventLoop& loop, Endpoint at,
                                                      std::shared_ptr<TlsContext const> tls,
-                                                     FrameListener::OnConnection on_connection) {
+                                                     FrameListener::Handlers handlers) {
   if (!tls) return fail(Errc::invalid, "no TLS context");
   auto fd = listen_tcp(at);
   if (!fd) return pass(fd);
   auto const local = local_endpoint(fd->get());
   if (!local) return pass(local);
   return std::make_unique<Listener>(loop, std::move(*fd), *local, std::move(tls),
-                                    std::move(on_connection));
+                                    std::move(handlers));
 }
 
 }  // namespace shamon

@@ -8,6 +8,7 @@
 #include "base/ipv4.hpp"
 #include "crypto/tls.hpp"
 #include "net/event_loop.hpp"
+#include "net/handshake_budget.hpp"
 
 namespace shamon {
 
@@ -34,7 +35,13 @@ std::shared_ptr<FrameConnection> connect_frames(EventLoop& loop, Endpoint to,
 
 class FrameListener {
  public:
-  using OnConnection = std::function<void(std::shared_ptr<FrameConnection>)>;
+  struct Handlers {
+    /// Its handshake is done: who it is has been proved. Its handlers are to be set at once.
+    std::function<void(std::shared_ptr<FrameConnection>)> on_ready;
+    /// Who came from there proved nothing, or had no handshake left (HandshakeBudget).
+    std::function<void(Endpoint from, Error)> on_refused{};
+    HandshakeBudget::IsKnown is_known{};
+  };
   virtual ~FrameListener() = default;
   virtual Endpoint local() const = 0;
   /// For the certificate's renewal: later connections use it.
@@ -42,6 +49,6 @@ class FrameListener {
 };
 Result<std::unique_ptr<FrameListener>> listen_frames(EventLoop& loop, Endpoint at,
                                                      std::shared_ptr<TlsContext const> tls,
-                                                     FrameListener::OnConnection on_connection);
+                                                     FrameListener::Handlers handlers);
 
 }  // namespace shamon

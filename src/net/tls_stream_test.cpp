@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 
 #include "base/byte_writer.hpp"
+#include "base/socket_address.hpp"
 #include "net/channel.hpp"
+#include "net/limits.hpp"
 #include "net/socket.hpp"
 #include "net/test_peer.hpp"
 
@@ -32,11 +34,20 @@ struct End {
 struct FrameTest : testing::Test {
   EventLoop loop;
   End server, client;
+  std::vector<std::pair<Endpoint, Error>> refused;
   std::unique_ptr<FrameListener> listener;
 
   void listen(std::shared_ptr<TlsContext const> tls) {
-    auto made = listen_frames(loop, kAnyPort, std::move(tls),
-                              [this](auto connection) { server.hold(std::move(connection)); });
+    auto made = listen_frames(
+        loop, kAnyPort, std::move(tls),
+        {.on_ready =
+             [this](auto connection) {
+               server.hold(std::move(connection));
+               server.ready = true;
+             },
+         .on_refused = [this](Endpoint from,
+                              Error why) { refused.emplace_back(from, std::move(why)); },
+         .is_known = [](IpAddress const& from) { return from == kAnyPort.address; }});
     ASSERT_TRUE(made) << made.error().describe();
     listener = std::move(*made);
   }
@@ -113,18 +124,40 @@ TEST_F(FrameTest, strangers_are_refused_on_either_side) {
   listen(test_authority().context(TlsRole::server, "server"));
   // A client of another authority that would believe us: we must not believe it.
   connect(strange.context(TlsRole::client, "client", &test_authority()));
-  ASSERT_TRUE(wait([&] { return !server.closed.empty() && !client.closed.empty(); }));
-  EXPECT_EQ(server.closed[0].code, Errc::untrusted) << server.closed[0].describe();
+  ASSERT_TRUE(wait([&] { return !refused.empty() && !client.closed.empty(); }));
+  EXPECT_EQ(refused[0].second.code, Errc::untrusted) << refused[0].second.describe();
+  EXPECT_EQ(refused[0].first.address, kAnyPort.address);
   EXPECT_EQ(client.closed[0].code, Errc::untrusted) << client.closed[0].describe();
   EXPECT_FALSE(server.ready);
 
-  server = {};
   client = {};
   listener->set_tls(strange.context(TlsRole::server, "server"));
   connect(test_authority().context(TlsRole::client, "client"));
-  ASSERT_TRUE(wait([&] { return !server.closed.empty() && !client.closed.empty(); }));
+  ASSERT_TRUE(wait([&] { return refused.size() == 2 && !client.closed.empty(); }));
   EXPECT_EQ(client.closed[0].code, Errc::untrusted);
-  EXPECT_FALSE(client.ready);
+  EXPECT_FALSE(client.ready || server.ready);
+}
+
+TEST_F(FrameTest, strangers_that_hold_every_handshake_of_theirs_keep_nobody_out_who_is_known) {
+  listen(test_authority().context(TlsRole::server, "server"));
+  Endpoint const strange{Ipv4{0x7f000003}, 0};
+  constexpr std::size_t kMore = 10;
+  std::vector<UniqueFd> silent;
+  for (std::size_t i = 0; i < kHandshakesRunningMax + kMore; ++i) {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    SocketAddress const from(strange), to(listener->local());
+    ASSERT_EQ(::bind(fd.get(), from.get(), from.size), 0);
+    ASSERT_EQ(::connect(fd.get(), to.get(), to.size), 0);
+    silent.push_back(std::move(fd));
+  }
+  ASSERT_TRUE(wait([&] { return refused.size() >= kMore; }));
+  EXPECT_EQ(refused.back().second.code, Errc::denied);
+  EXPECT_EQ(refused.back().first.address, strange.address);
+  connect(test_authority().context(TlsRole::client, "client"));
+  ASSERT_TRUE(wait([&] { return client.ready && server.ready; }));
+  EXPECT_EQ(refused.size(), kMore);
+  silent.clear();
+  ASSERT_TRUE(wait([&] { return refused.size() == kHandshakesRunningMax + kMore; }));
 }
 
 TEST_F(FrameTest, an_absent_or_silent_server_is_an_error_not_a_hang) {

@@ -47,6 +47,9 @@ inline constexpr std::size_t kBatchPackets = 64;         ///< UDP_MAX_SEGMENTS o
 inline constexpr std::size_t kDatagramBytesMax = 65507;  ///< 65535 - IPv4 - UDP
 inline constexpr std::size_t kUnderlayReceives = 8;      ///< datagram buffers per recvmmsg
 inline constexpr std::size_t kPortFramesPerTurn = 64;    ///< then the other ports have their turn
+/// A port that within so long had a turn's worth of frames, half of them or more refused, is then
+/// not read for as long: the kernel sheds a flood of what may not pass, in its sender's time.
+inline constexpr std::chrono::milliseconds kRefusedRest{10};
 
 // Control.
 /// Messages waiting for a slow client: what a greeting or the end of a policy has to say of each

@@ -134,7 +134,8 @@ Status Worker::turn(std::function<void(std::uint64_t, std::uint32_t)> const& oth
     poll_until_ = now + busy_poll_;
   }
   if (now >= next_tick_) tick(now);
-  wait_ms_ = now < poll_until_ ? 0 : milliseconds_until(next_tick_, now);
+  Instant const due = std::min(next_tick_, end_rests(now));
+  wait_ms_ = now < poll_until_ ? 0 : milliseconds_until(due, now);
   return {};
 }
 
@@ -159,7 +160,9 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
   }
   bool closed = false;
   Instant now = read_monotonic_clock();
-  for (std::size_t i = 0; i < kPortFramesPerTurn || port.driver->holds_frames(); ++i) {
+  std::uint64_t const passed_before = port.counters.packets_in;
+  std::size_t frames = 0;
+  for (; frames < kPortFramesPerTurn || port.driver->holds_frames(); ++frames) {
     auto const frame = port.driver->receive(port_buffer_);
     if (!frame) {
       closed = frame.error() == PortDriver::Outcome::closed;
@@ -170,11 +173,35 @@ void Worker::port_turn(Port& port, std::uint32_t events) {
   }
   end_of_turn(now);
   if (closed) return lose_port(port);
+  std::uint32_t wanted = EPOLLIN;
+  if (should_rest(port, frames, port.counters.packets_in - passed_before, now)) {
+    resting_.emplace_back(port.id, now + kRefusedRest);
+    wanted = 0;
+  }
   // Only a stream can have part of a frame left over.
-  std::uint32_t const wanted = port.driver->wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (port.driver->wants_write()) wanted |= EPOLLOUT;
   if ((events & EPOLLOUT) != 0 || wanted != EPOLLIN) {
     (void)watch(port.driver->fd(), kPortTag | port.id.value(), wanted, false);
   }
+}
+
+bool Worker::should_rest(Port const& port, std::uint64_t frames, std::uint64_t passed,
+                         Instant now) {
+  Heard& heard = heard_[port.id];
+  if (now - heard.since >= kRefusedRest) heard = {now};
+  heard.frames += frames;
+  heard.passed += passed;
+  return heard.frames >= kPortFramesPerTurn && heard.passed <= heard.frames / 2;
+}
+
+Instant Worker::end_rests(Instant now) {
+  for (; !resting_.empty() && now >= resting_.front().second; resting_.pop_front()) {
+    Port* const port = ports_.find(resting_.front().first);
+    if (port == nullptr) continue;
+    std::uint32_t const writer = port->driver->wants_write() ? std::uint32_t{EPOLLOUT} : 0;
+    (void)watch(port->driver->fd(), kPortTag | port->id.value(), EPOLLIN | writer, false);
+  }
+  return resting_.empty() ? kNever : resting_.front().second;
 }
 
 void Worker::end_of_turn(Instant now) {

@@ -3,6 +3,7 @@
 // the gate tells every change to each of them (gate.hpp).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <latch>
 #include <thread>
@@ -87,6 +88,9 @@ class Worker {
 
   void dispatch(std::uint64_t tag, std::uint32_t events);
   void port_turn(Port& port, std::uint32_t events);
+  bool should_rest(Port const& port, std::uint64_t frames, std::uint64_t passed, Instant now);
+  /// Reads again what has rested; when the next one will have.
+  Instant end_rests(Instant now);
   void underlay_turn();
   void end_of_turn(Instant now);
   void services_turn();
@@ -122,6 +126,12 @@ class Worker {
     unsigned frames = 0;
   };
   std::unordered_map<PortId, Asked> asked_;  ///< how often in this second
+  struct Heard {
+    Instant since;
+    std::uint64_t frames = 0, passed = 0;
+  };
+  std::unordered_map<PortId, Heard> heard_;         ///< in the last kRefusedRest
+  std::deque<std::pair<PortId, Instant>> resting_;  ///< ports not read until then, in order
   std::vector<std::uint8_t> port_buffer_;
   int wait_ms_ = 0;
   Instant poll_until_;

@@ -93,6 +93,7 @@ Status Worker::detach_port(PortId id) {
   if (port == nullptr) return fail(Errc::not_found, "no such port");
   closed_ += port->counters;
   asked_.erase(id);
+  heard_.erase(id);
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port->driver->fd(), nullptr);
   ports_.detach(id);
   return {};

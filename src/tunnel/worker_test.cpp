@@ -1,6 +1,8 @@
 // When a worker wakes: for packets and commands, for what becomes due, and else never.
 #include "tunnel/worker.hpp"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -244,6 +246,38 @@ TEST_F(WorkerTest, leaves_no_frame_of_a_stream_behind_that_came_with_many_others
   std::size_t got = 0;
   while (::recv(other.get(), frame.data(), frame.size(), 0) > 0) ++got;
   EXPECT_EQ(got, kFrames);
+}
+
+TEST_F(WorkerTest, reads_a_flood_of_what_may_not_pass_only_now_and_then) {
+  start();
+  UniqueFd const vm = attach(1, "g1", "green", test::kFrom);
+  UniqueFd const red = attach(2, "r1", "red", test::kTo);
+  Ipv4 const friendly{test::kTo.bits + 1};
+  UniqueFd const green = attach(3, "g2", "green", friendly);
+  constexpr Duration kTime = 500ms;
+  std::uint64_t sent = 0;
+  std::jthread flood([&](std::stop_token const& stop) {
+    while (!stop.stop_requested()) {
+      auto const header = make_ethernet_header(kGateMac, test::kMac, kEtherTypeIpv4);
+      Bytes frame(header.begin(), header.end());
+      append(frame, make_packet({}));
+      sent += ::send(vm.get(), frame.data(), frame.size(), 0) > 0 ? 1 : 0;
+    }
+  });
+  turns_in(kTime);
+  Counters const& counters = worker_->ports().find(PortId(1))->counters;
+  EXPECT_GT(counters.dropped_policy, 2 * kPortFramesPerTurn) << "it is read again after its rest";
+  EXPECT_LE(counters.dropped_policy, (kTime / Duration(kRefusedRest) + 2) * kPortFramesPerTurn);
+  flood.request_stop();
+  flood.join();
+  EXPECT_GT(sent, counters.dropped_policy);
+  // What waits is refused in turns of its own; then what may pass does.
+  turns_in(200ms);
+  send(vm, {.destination = friendly});
+  turns_in(50ms);
+  Bytes frame(2000);
+  EXPECT_GT(::recv(green.get(), frame.data(), frame.size(), 0), 0);
+  EXPECT_LT(::recv(red.get(), frame.data(), frame.size(), 0), 0);
 }
 
 TEST_F(WorkerTest, polls_as_long_as_it_is_told_after_each_packet) {
