@@ -13,17 +13,22 @@
 #include <sstream>
 #include <thread>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/ipv4_text.hpp"
 #include "base/process.hpp"
+#include "base/socket_address.hpp"
 #include "netns/missing_package.hpp"
 
 namespace shamon {
@@ -214,6 +219,28 @@ class CoalitionTest : public testing::Test {
       if (row["state"] == "open") open[row["association"]] = row["peer"];
     }
     return open;
+  }
+
+  /// As many as can be had, from a machine's namespace; nothing is said on them.
+  static std::vector<UniqueFd> connections(std::string const& machine, std::string const& to,
+                                           std::size_t count) {
+    rlimit descriptors{};
+    ::getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = std::min<rlim_t>(descriptors.rlim_max, count + 100);
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+    std::vector<UniqueFd> out;
+    // A socket belongs to the namespace where it is made; only this thread goes there.
+    std::jthread([&] {
+      UniqueFd const there(::open(("/run/netns/shamon-kill-" + machine).c_str(), O_RDONLY));
+      if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) return;
+      SocketAddress const address(*parse_endpoint(to));
+      while (out.size() < count) {
+        UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (::connect(fd.get(), address.get(), address.size) != 0) return;
+        out.push_back(std::move(fd));
+      }
+    });
+    return out;
   }
 
   json ask(std::vector<std::string> arguments) {
@@ -416,6 +443,21 @@ TEST_F(CoalitionTest, APeerWhoseMonitorDoesNotComeBackIsClosedWhenItsSilenceWasT
     std::this_thread::sleep_for(100ms);
   }
   EXPECT_TRUE(associations("shype2").empty());
+}
+
+TEST_F(CoalitionTest, SilentConnectionsOfStrangersTakeNoPlaceAmongTheNegotiations) {
+  bring_up();
+  std::vector<UniqueFd> const silent = connections("authority", "10.91.0.12:7443", 1200);
+  ASSERT_EQ(silent.size(), 1200u);
+  EXPECT_TRUE(becomes(true, "green-a", "10.78.2.10", 10s));
+  EXPECT_TRUE(becomes(true, "red-b", "10.78.1.20", 10s));
+  std::string const events =
+      read_text_file(root_ + "/labs/kill/shype2/state/events.jsonl").value_or("");
+  std::size_t told = 0;
+  for (std::size_t at = 0; (at = events.find("connection_refused", at)) != events.npos; ++at)
+    ++told;
+  EXPECT_GE(told, 1u) << events;
+  EXPECT_LE(told, 4u) << "one in ten seconds";
 }
 
 TEST_F(CoalitionTest, KillingTheAuthorityStopsInterMachineTrafficWhenTheLeaseEndsAndNotBefore) {
