@@ -27,6 +27,17 @@ endfunction()
 add_library(shamon_fuzz_main STATIC ${CMAKE_SOURCE_DIR}/fuzz/standalone_main.cpp)
 target_link_libraries(shamon_fuzz_main PRIVATE shamon_options)
 
+# Compiles the files of these folders in batches (docs/decisions/0009-batches.md): their headers and what those
+# instantiate are most of the work. Folders of the trusted core are not among them, nor is crypto.
+set(SHAMON_BATCH 8 CACHE STRING "Files compiled together; 0: each alone")
+set(SHAMON_BATCHED config net measurement attestation trust coalition audit vm guest authority host operator)
+function(shamon_in_batches name)
+  if(SHAMON_BATCH AND name IN_LIST SHAMON_BATCHED)
+    set_target_properties(shamon_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${SHAMON_BATCH})
+    target_compile_options(shamon_${name} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
 # Tests are compiled without optimisation: they are half of all code and run for seconds.
 function(shamon_configure_test target)
   shamon_configure(${target})
@@ -41,7 +52,8 @@ function(shamon_folder name)
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${root}/*.cpp)
   set(sources ${all})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|main)\\.cpp$")
-  # Verbs run once for a command, and CLI11's inline code is most of what they compile: not optimised.
+  # Verbs run once for a command, and CLI11's inline code is most of what they compile: not optimised. That also
+  # keeps them out of the batches, so each may call its options Options.
   set(verbs ${sources})
   list(FILTER verbs INCLUDE REGEX "_verbs\\.cpp$")
   set_source_files_properties(${verbs} PROPERTIES COMPILE_OPTIONS "-O0;-U_FORTIFY_SOURCE")
@@ -52,6 +64,7 @@ function(shamon_folder name)
   if(sources)
     add_library(shamon_${name} STATIC ${sources})
     shamon_configure(shamon_${name})
+    shamon_in_batches(${name})
     target_link_libraries(shamon_${name} PUBLIC ${uses} ${ARG_LIBS})
   else()
     add_library(shamon_${name} INTERFACE)

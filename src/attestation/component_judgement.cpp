@@ -45,7 +45,7 @@ Standing stronger(Standing a, Standing b) noexcept {
   return Standing::unknown;
 }
 
-AppraisalRule rule_of(Standing standing) noexcept {
+AppraisalRule rule_of_component(Standing standing) noexcept {
   switch (standing) {
     case Standing::trusted: return AppraisalRule::accepted;
     case Standing::untrusted: return AppraisalRule::component_untrusted;
@@ -123,7 +123,8 @@ void Judge::object(Standing standing, std::string const& component,
                       known.size() == 1 ? "is" : "are");
       break;
   }
-  findings_.add({rule_of(standing), component, entry, digest, std::move(known), std::move(text)});
+  findings_.add(
+      {rule_of_component(standing), component, entry, digest, std::move(known), std::move(text)});
 }
 
 void Judge::judge_component(MeasuredComponent const& measured, std::uint64_t entry) {

@@ -33,7 +33,7 @@ struct Shape {
   HashAlgorithm name_algorithm = HashAlgorithm::sha256;
 };
 
-ByteWriter& sized(ByteWriter& out, ByteView bytes) {
+ByteWriter& sized_buffer(ByteWriter& out, ByteView bytes) {
   return out.u16be(static_cast<std::uint16_t>(bytes.size())).bytes(bytes);
 }
 
@@ -73,16 +73,16 @@ Result<Bytes> public_area(PublicKey const& key, Shape const& shape) {
     auto const modulus = modulus_2048(key);
     if (!modulus) return pass(modulus);
     out.u16be(2048).u32be(0);
-    sized(out, *modulus);
+    sized_buffer(out, *modulus);
   } else {
     auto const point = ec_point(key);
     if (!point) return pass(point);
     out.u16be(key.type() == KeyType::ecdsa_p256 ? kCurveP256 : kCurveP384).u16be(kAlgNull);
-    sized(out, point->x);
-    sized(out, point->y);
+    sized_buffer(out, point->x);
+    sized_buffer(out, point->y);
   }
   ByteWriter whole;
-  sized(whole, out.view());
+  sized_buffer(whole, out.view());
   return std::move(whole).take();
 }
 
@@ -115,15 +115,15 @@ Result<Bytes> sign_as_tpm(PrivateKey const& key, ByteView message) {
     auto const signature = key.sign(SignatureScheme::rsassa_pkcs1, HashAlgorithm::sha256, message);
     if (!signature) return pass(signature);
     out.u16be(kAlgRsassa).u16be(id(HashAlgorithm::sha256));
-    sized(out, *signature);
+    sized_buffer(out, *signature);
     return std::move(out).take();
   }
   auto const raw = key.sign_ecdsa_raw(HashAlgorithm::sha256, message);
   if (!raw) return pass(raw);
   ByteView const both(*raw);
   out.u16be(kAlgEcdsa).u16be(id(HashAlgorithm::sha256));
-  sized(out, both.first(raw->size() / 2));
-  sized(out, both.last(raw->size() / 2));
+  sized_buffer(out, both.first(raw->size() / 2));
+  sized_buffer(out, both.last(raw->size() / 2));
   return std::move(out).take();
 }
 
@@ -242,13 +242,13 @@ Result<SignedQuote> SoftTpm::quote(AttestationKey const& ak, ByteView qualifying
   if (!values) return pass(values);
   ByteWriter out;
   out.u32be(kGenerated).u16be(kAttestQuote);
-  sized(out, (*key)->name);
-  sized(out, qualifying_data);
+  sized_buffer(out, (*key)->name);
+  sized_buffer(out, qualifying_data);
   out.u64be(clock_ms_).u32be(reset_count_).u32be(0).u8(1);
   out.u64be(0);  // firmware version
   out.u32be(1).u16be(id(pcrs.bank)).u8(3);
   for (unsigned i = 0; i < 3; ++i) out.u8(static_cast<std::uint8_t>(pcrs.mask >> (8 * i)));
-  sized(out, digest_of_pcrs(HashAlgorithm::sha256, *values).bytes());
+  sized_buffer(out, digest_of_pcrs(HashAlgorithm::sha256, *values).bytes());
   auto signature = sign_as_tpm((*key)->key, out.view());
   if (!signature) return pass(signature);
   return SignedQuote{std::move(out).take(), std::move(*signature)};

@@ -275,7 +275,7 @@ bool Bridge::take_hello(BridgeHello const& hello) {
   if (!is_known_want(hello.want)) return no(Reason::want_unknown, "the peer's demand is unknown");
   if (hello.nonce.size() != kNonceBytes) return no(Reason::nonce_bad, "a nonce has 32 bytes");
   if (!fresh_nonce(hello.nonce)) return no(Reason::nonce_stale, "the nonce was used before");
-  if (hello.spi_in < kSpiMin) return no(Reason::spi_bad, "reserved SPI");
+  if (hello.spi_in < kOfferedSpiMin) return no(Reason::spi_bad, "reserved SPI");
   if (hello.lanes < 1 || hello.lanes > kEspLanesMax) {
     return no(Reason::spi_bad, fmt::format("{} lanes", hello.lanes));
   }

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kEventDataBytesMax = (StatusChange::kLimits.bytes_max + 4096) / 3 * 4;
 
 template <class Message>
-Result<std::string> write(std::string_view content_type, Message const& message,
-                          PrivateKey const& key) {
+Result<std::string> write_statement(std::string_view content_type, Message const& message,
+                                    PrivateKey const& key) {
   auto const signed_bytes = sign_statement(content_type, encode_cbor(message), key);
   if (!signed_bytes) return pass(signed_bytes);
   return to_base64(*signed_bytes);
@@ -42,13 +42,13 @@ Result<FeedStatement> read_feed_event(std::string_view name, std::string_view da
 }
 
 Result<std::string> write_feed_change(StatusChange const& change, PrivateKey const& key) {
-  return write(kChangeContentType, change, key);
+  return write_statement(kChangeContentType, change, key);
 }
 Result<std::string> write_feed_heartbeat(Heartbeat const& heartbeat, PrivateKey const& key) {
-  return write(kHeartbeatContentType, heartbeat, key);
+  return write_statement(kHeartbeatContentType, heartbeat, key);
 }
 Result<std::string> write_feed_challenge(FeedChallenge const& challenge, PrivateKey const& key) {
-  return write(kChallengeContentType, challenge, key);
+  return write_statement(kChallengeContentType, challenge, key);
 }
 
 char const* to_string(HeartbeatVerdict verdict) noexcept {

@@ -41,7 +41,7 @@ inline constexpr Duration kRekeyRetry = std::chrono::seconds(1);
 inline constexpr unsigned kRekeyTriesMax = 10;
 inline constexpr std::size_t kChallengedVmsMax = 256;  ///< in one challenge
 /// RFC 4303 §2.1: 1…255 are reserved.
-inline constexpr std::uint32_t kSpiMin = 256;
+inline constexpr std::uint32_t kOfferedSpiMin = 256;
 inline constexpr std::uint32_t kEspLanesMax = 16;  ///< SAs of one association each way
 
 inline constexpr std::size_t kNonceBytesMin = 16;

@@ -30,7 +30,7 @@ std::string read_word(std::string const& path) {
   return std::string(word);
 }
 
-unsigned to_number(std::string_view text) {
+unsigned number_or_zero(std::string_view text) {
   unsigned number = 0;
   auto const [at, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc{} && at == text.data() + text.size() ? number : 0;
@@ -58,7 +58,7 @@ std::vector<ChannelSeen> find_channels(ChannelPlaces const& places) {
     if (read_word(folder + "/vendor") != kVendor || read_word(folder + "/device") != kDevice) {
       continue;
     }
-    ChannelSeen& channel = found[to_number(read_word(folder + "/acpi_index"))];
+    ChannelSeen& channel = found[number_or_zero(read_word(folder + "/acpi_index"))];
     channel.memory = folder;
     channel.memory_bytes = file_bytes(folder + "/resource2");
   }
@@ -66,7 +66,7 @@ std::vector<ChannelSeen> find_channels(ChannelPlaces const& places) {
     std::string const name = read_word(folder + "/name");
     if (!name.starts_with(kPortName)) continue;
     std::string const file = std::filesystem::path(folder).filename().string();
-    found[to_number(std::string_view(name).substr(kPortName.size()))].events =
+    found[number_or_zero(std::string_view(name).substr(kPortName.size()))].events =
         places.devices + "/" + file;
   }
   found.erase(0);  // a device that is nobody's channel

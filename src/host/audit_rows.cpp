@@ -1,18 +1,13 @@
 #include "host/audit_rows.hpp"
 
-#include <cstring>
-
 #include "base/ipv4_text.hpp"
+#include "host/gate_text.hpp"
 #include "monitor/audit_text.hpp"
 #include "policy/decision_text.hpp"
 #include "policy/service.hpp"
 
 namespace shamon {
 namespace {
-
-std::string text_of(gate::Name const& name) {
-  return std::string(name.data(), ::strnlen(name.data(), name.size()));
-}
 
 /// What the gate refuses before any decision has no Reason of policy; empty for the others.
 std::string_view gate_reason(std::uint32_t reason) {

@@ -40,7 +40,7 @@ Result<UniqueFd> receive_memory(int socket) {
   return std::move(descriptors[0]);
 }
 
-char const* text_of(gate::ShareEnd reason) {
+char const* words_for(gate::ShareEnd reason) {
   switch (reason) {
     case gate::ShareEnd::asked: return "asked";
     case gate::ShareEnd::policy_changed: return "the policy in force does not allow it";
@@ -342,7 +342,7 @@ void Channels::ended(gate::ShareEnded const& ended) {
   if (found == channels_.end()) return;
   Channel& channel = found->second;
   if (channel.state != "opening" && channel.state != "open") return;
-  unplug(channel, text_of(ended.reason));
+  unplug(channel, words_for(ended.reason));
   answer(channel, fail(Errc::denied, channel.reason));
 }
 

@@ -42,7 +42,7 @@ struct Query {
 };
 
 /// A name without pointers: in a question there is nothing to point to.
-bool read_name(Cursor& in, std::vector<std::string>& labels) {
+bool read_labels(Cursor& in, std::vector<std::string>& labels) {
   std::size_t bytes = 1;
   for (;;) {
     std::size_t const size = in.u8();
@@ -61,7 +61,7 @@ bool read_additional(Cursor& in, std::size_t count, Query& out) {
   if (count > kAdditionalMax) return false;
   for (std::size_t i = 0; i < count; ++i) {
     std::vector<std::string> owner;
-    if (!read_name(in, owner)) return false;
+    if (!read_labels(in, owner)) return false;
     std::uint16_t const type = in.u16be();
     in.u16be();
     std::uint32_t const ttl = in.u32be();
@@ -79,7 +79,7 @@ Code read_query(Cursor& in, ByteView message, Query& out) {
                       additional = in.u16be();
   if ((out.flags & kOpcodeMask) != 0) return Code::not_implemented;
   if (questions != 1 || answers != 0 || authorities != 0) return Code::format_error;
-  bool const named = read_name(in, out.labels);
+  bool const named = read_labels(in, out.labels);
   out.type = in.u16be();
   out.klass = in.u16be();
   if (!named || !in.ok()) return Code::format_error;
@@ -174,7 +174,7 @@ Found look_up(Query const& query, DnsZone const& zone) {
   return {Code::no_error, kTypeA, std::move(data).take()};
 }
 
-Bytes make_answer(Query const& query, Found const& found) {
+Bytes make_dns_answer(Query const& query, Found const& found) {
   auto const code = static_cast<std::uint16_t>(found.code);
   bool const ours = found.code == Code::no_error || found.code == Code::name_error;
   ByteWriter out;
@@ -222,7 +222,7 @@ std::optional<Bytes> answer_dns(ByteView message, DnsZone const& zone) {
   query.flags = in.u16be();
   if (message.size() < kHeaderBytes || (query.flags & kAnswerFlag) != 0) return std::nullopt;
   Code const code = read_query(in, message, query);
-  return make_answer(query, code == Code::no_error ? look_up(query, zone) : Found{code, 0, {}});
+  return make_dns_answer(query, code == Code::no_error ? look_up(query, zone) : Found{code, 0, {}});
 }
 
 }  // namespace shamon

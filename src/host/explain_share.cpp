@@ -7,7 +7,7 @@ namespace shamon {
 namespace {
 
 constexpr char const* kHere = "the administrator of this machine";
-constexpr char const* kPolicyOwner = "the operator of the coalition's authority";
+constexpr char const* kCoalitionOperator = "the operator of the coalition's authority";
 
 class Premises {
  public:
@@ -47,7 +47,7 @@ void argue_party(Premises& premises, ShareQuestion::Party const& party) {
   }
 }
 
-void argue_policy(Premises& premises, ShareQuestion const& q, CompiledPolicy const& policy) {
+void argue_share_policy(Premises& premises, ShareQuestion const& q, CompiledPolicy const& policy) {
   auto const owner = policy.find_label(q.owner.label), user = policy.find_label(q.user.label);
   std::pair<Operation, char const*> const asked[] = {
       {Operation::share_memory, "share memory"}, {Operation::bind_event, "send each other events"}};
@@ -64,7 +64,7 @@ void argue_policy(Premises& premises, ShareQuestion const& q, CompiledPolicy con
     StatementOrigin const origin = policy.origin(decision.statement);
     if (premises.add(decision.allowed(), text, rule_text(origin, policy.revision()))) continue;
     premises.remedy("both labels need a common type, and equal levels; no allow helps",
-                    kPolicyOwner);
+                    kCoalitionOperator);
   }
 }
 
@@ -79,7 +79,7 @@ Explanation explain_share(ShareQuestion const& question, CompiledPolicy const& p
     premises.add(false, "they are two VMs");
   }
   if (!question.owner.state.empty() && !question.user.state.empty()) {
-    argue_policy(premises, question, policy);
+    argue_share_policy(premises, question, policy);
   }
   if (!premises.add(question.gate_connected, "the gate is connected")) {
     premises.remedy("the gate has to run", kHere);

@@ -1,11 +1,10 @@
 #include "host/gate_link.hpp"
 
-#include <cstring>
-
 #include <fcntl.h>
 #include <sys/epoll.h>
 
 #include "base/clock.hpp"
+#include "host/gate_text.hpp"
 #include "monitor/audit_text.hpp"
 
 namespace shamon {
@@ -13,11 +12,6 @@ namespace {
 
 constexpr Duration kReconnectDelay = std::chrono::milliseconds(200);
 constexpr Duration kStatisticsPeriod = std::chrono::milliseconds(500);
-
-template <std::size_t N>
-std::string text_of(std::array<char, N> const& text) {
-  return std::string(text.data(), ::strnlen(text.data(), N));
-}
 
 template <class... F>
 struct Overloaded : F... {
@@ -115,8 +109,7 @@ void GateLink::handle(GateClient::Event const& event) {
                    retire(id, Instant{done.at_ns});
                  },
                  [&](gate::Refused const& refused) {
-                   std::string const why(refused.text.data(),
-                                         ::strnlen(refused.text.data(), refused.text.size()));
+                   std::string const why = text_of(refused.text);
                    journal_.event("gate_refused", "gate", "",
                                   awaited_[refused.header.sequence] + ": " + why);
                    awaited_.erase(refused.header.sequence);

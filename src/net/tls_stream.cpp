@@ -40,7 +40,7 @@ class Frames final : public FrameConnection,
   void set_handlers(Handlers handlers) override { handlers_ = std::move(handlers); }
   void send(ByteView payload) override {
     if (dead_) return;
-    if (payload.size() > kFrameBytesMax) {
+    if (payload.size() > kTlsFrameBytesMax) {
       return end_soon(Error{Errc::too_large, "frame to send", {}});
     }
     ByteWriter writer;
@@ -76,7 +76,7 @@ class Frames final : public FrameConnection,
       Cursor cursor(ByteView(input_).subspan(used));
       std::uint32_t const size = cursor.u32be();
       if (!cursor.ok()) break;
-      if (size > kFrameBytesMax) {
+      if (size > kTlsFrameBytesMax) {
         return end(Error{Errc::too_large, "frame of " + std::to_string(size) + " bytes", {}});
       }
       ByteView const frame = cursor.take(size);

@@ -12,7 +12,7 @@
 
 namespace shamon {
 
-inline constexpr std::size_t kFrameBytesMax = 8u << 20;
+inline constexpr std::size_t kTlsFrameBytesMax = 8u << 20;
 
 class FrameConnection {
  public:

@@ -66,7 +66,7 @@ TEST_F(FrameTest, frames_of_every_size_arrive_whole_and_in_order) {
   connect_both();
   std::vector<Bytes> sent;
   for (std::size_t size : {0, 1, 3, 4, 5, 70'000, 8 << 20, 2}) sent.push_back(random_bytes(size));
-  ASSERT_EQ(sent[6].size(), kFrameBytesMax);
+  ASSERT_EQ(sent[6].size(), kTlsFrameBytesMax);
   for (Bytes const& frame : sent) {
     client.frames->send(frame);
     server.frames->send(frame);
@@ -95,7 +95,7 @@ TEST_F(FrameTest, what_was_sent_before_letting_go_still_arrives_then_the_peer_he
 
 TEST_F(FrameTest, a_frame_over_the_bound_ends_the_sender) {
   connect_both();
-  client.frames->send(Bytes(kFrameBytesMax + 1));
+  client.frames->send(Bytes(kTlsFrameBytesMax + 1));
   ASSERT_TRUE(wait([&] { return !client.closed.empty() && !server.closed.empty(); }));
   EXPECT_EQ(client.closed[0].code, Errc::too_large);
   EXPECT_EQ(client.closed.size(), 1u);
@@ -113,7 +113,7 @@ TEST_F(FrameTest, a_length_over_the_bound_ends_the_receiver_before_anything_is_k
       Channel::connecting(loop, start_connect(listener->local()),
                           test_authority().context(TlsRole::client, "client"), raw);
   ASSERT_TRUE(wait([&] { return raw.ready && server.ready; }));
-  channel->send(ByteWriter().u32be(kFrameBytesMax + 1).view());
+  channel->send(ByteWriter().u32be(kTlsFrameBytesMax + 1).view());
   ASSERT_TRUE(wait([&] { return !server.closed.empty() && raw.closed; }));
   EXPECT_EQ(server.closed[0].code, Errc::too_large);
   channel->close();

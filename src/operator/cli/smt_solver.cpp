@@ -37,7 +37,7 @@ std::size_t answer_bytes(std::string_view text) {
   return 0;
 }
 
-std::string trimmed(std::string_view text) {
+std::string trimmed_text(std::string_view text) {
   std::size_t const first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return "";
   return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
@@ -61,7 +61,7 @@ Result<SmtSolver> SmtSolver::start(std::string const& name, Duration limit) {
   if (!version) {
     return version.error().code == Errc::timeout ? pass(version) : not_installed(name);
   }
-  out.version_ = trimmed(std::string_view(version->text).substr(0, version->text.find('\n')));
+  out.version_ = trimmed_text(std::string_view(version->text).substr(0, version->text.find('\n')));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail_errno("socket");
   out.socket_.reset(ends[0]);
@@ -80,7 +80,7 @@ tl::unexpected<Error> SmtSolver::ended() {
   auto const status = process_.wait(std::chrono::seconds(1));
   std::string text = name_ + " ended before it answered";
   if (status) text += ", with status " + std::to_string(*status);
-  if (!trimmed(received_).empty()) text += ": " + trimmed(received_);
+  if (!trimmed_text(received_).empty()) text += ": " + trimmed_text(received_);
   return fail(Errc::system, text);
 }
 
@@ -134,7 +134,7 @@ Status SmtSolver::tell(std::string_view text) {
 Result<std::string> SmtSolver::answer() {
   for (;;) {
     if (std::size_t const bytes = answer_bytes(received_); bytes != 0) {
-      std::string out = trimmed(std::string_view(received_).substr(0, bytes));
+      std::string out = trimmed_text(std::string_view(received_).substr(0, bytes));
       received_.erase(0, bytes);
       return out;
     }

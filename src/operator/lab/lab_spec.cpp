@@ -10,7 +10,7 @@
 namespace shamon {
 namespace {
 
-std::string name_of(TomlTable& table, std::string const& key,
+std::string name_in(TomlTable& table, std::string const& key,
                     bool (*valid)(std::string_view) noexcept = is_valid_name) {
   std::string const name = table.string(key);
   if (!valid(name)) table.complain(key, "'" + name + "' is not a valid name");
@@ -26,7 +26,7 @@ Ipv4 address_of(TomlTable& table, std::string const& key) {
 
 LabMachine read_machine(TomlTable& table) {
   LabMachine machine;
-  machine.name = HostName(name_of(table, "name"));
+  machine.name = HostName(name_in(table, "name"));
   machine.address = address_of(table, "address");
   machine.location = table.string_or("location", "lab");
   machine.tampered = table.string_or("tampered", "");
@@ -39,12 +39,12 @@ LabMachine read_machine(TomlTable& table) {
 
 LabVm read_vm(TomlTable& table, std::set<std::string> const& machines) {
   LabVm vm;
-  vm.name = VmName(name_of(table, "name"));
-  vm.machine = HostName(name_of(table, "machine"));
+  vm.name = VmName(name_in(table, "name"));
+  vm.machine = HostName(name_in(table, "machine"));
   if (!machines.contains(vm.machine.value())) {
     table.complain("machine", "no [[machine]] is called '" + vm.machine.value() + "'");
   }
-  vm.label = LabelName(name_of(table, "label", is_valid_label_name));
+  vm.label = LabelName(name_in(table, "label", is_valid_label_name));
   vm.kind = table.string_or("kind", "qemu");
   if (vm.kind != "qemu" && vm.kind != "domain") table.complain("kind", "must be qemu or domain");
   vm.image = vm.kind == "qemu" ? table.string("image") : table.string_or("image", "");
@@ -91,8 +91,8 @@ Result<LabSpec> read_lab_spec(std::string const& path) {
     return (folder / text).lexically_normal().string();
   };
   LabSpec spec;
-  spec.name = name_of(*file, "name");
-  spec.coalition = CoalitionName(name_of(*file, "coalition"));
+  spec.name = name_in(*file, "name");
+  spec.coalition = CoalitionName(name_in(*file, "coalition"));
   spec.policy_path = resolved(file->string("policy"));
   spec.images_folder = resolved(file->string_or("images", "images"));
   spec.heartbeat_ms = file->integer_or("heartbeat_ms", 1000);

@@ -21,12 +21,6 @@ constexpr Permission kPermissions[] = {
     {"vm_migrate", 'n'},    {"flow_out_some", 'w'},    {"flow_in_some", 'w'},
 };
 
-std::string comment(std::string_view text) {
-  std::string out = "; ";
-  for (char c : text) out += c < 0x20 || c > 0x7e ? '?' : c;
-  return out + "\n";
-}
-
 /// What every policy for secilc must define, and the least of it.
 std::string frame() {
   std::string out =
@@ -68,7 +62,7 @@ std::string types(std::vector<LabelAnswers> const& labels) {
   std::string out;
   for (auto const& label : labels) {
     if (label.type != label.name.value() + "_t") {
-      out += comment("label " + label.name.value());
+      out += cil_comment("label " + label.name.value());
     }
     out += "(type " + label.type + ")\n(roletype " + std::string(kSelinuxRole) + " " + label.type +
            ")\n";
@@ -98,7 +92,7 @@ std::string rules(LabelAnswers const& from, LabelAnswers const& to, PairAnswers 
   if (!pair.services.empty()) {
     std::string services;
     for (auto const& service : pair.services) services += " " + service;
-    out += comment(from.name.value() + " -> " + to.name.value() + ":" + services);
+    out += cil_comment(from.name.value() + " -> " + to.name.value() + ":" + services);
   }
   return out + "(allow " + from.type + " " + to.type + " (" + std::string(kSelinuxClass) + " (" +
          permissions + ")))\n";
@@ -108,10 +102,11 @@ std::string rules(LabelAnswers const& from, LabelAnswers const& to, PairAnswers 
 
 std::string export_cil(PolicyBuild const& build) {
   auto const labels = ask_all(build);
-  std::string out = comment("coalition " + build.compiled.coalition().value() + " revision " +
-                            std::to_string(build.compiled.revision().value()));
-  out += comment("flow_out, flow_in: every service; flow_out_some, flow_in_some: one at least.");
-  out += comment("vm_start, vm_migrate A B: A may start or arrive where B runs (A A: at all).");
+  std::string out = cil_comment("coalition " + build.compiled.coalition().value() + " revision " +
+                                std::to_string(build.compiled.revision().value()));
+  out +=
+      cil_comment("flow_out, flow_in: every service; flow_out_some, flow_in_some: one at least.");
+  out += cil_comment("vm_start, vm_migrate A B: A may start or arrive where B runs (A A: at all).");
   out += "\n" + frame() + "\n" + types(labels) + "\n";
   for (auto const& from : labels) {
     for (std::size_t to = 0; to < labels.size(); ++to) {

@@ -19,7 +19,7 @@ constexpr std::string_view kXenTypes[] = {
     "isolated_domU_t", "prot_domU_t", "nomigrate_t", "nic_dev_t", "xenstore_t"};
 constexpr char kMap[] = "{ map_read map_write copy unmap }";
 
-std::string comment(std::string_view text) {
+std::string m4_comment(std::string_view text) {
   std::string out = "# ";
   // m4 reads comments of Xen's modules too: no quotes of its.
   for (char c : text) out += c < 0x20 || c > 0x7e || c == '`' || c == '\'' ? '?' : c;
@@ -62,7 +62,8 @@ std::string map_memory(std::string const& owner, std::string const& user) {
   return "allow " + user + " " + owner + ":grant " + kMap + ";\n";
 }
 
-std::string rules(LabelAnswers const& from, LabelAnswers const& to, PairAnswers const& pair) {
+std::string rules_of_pair(LabelAnswers const& from, LabelAnswers const& to,
+                          PairAnswers const& pair) {
   std::string const subject = flask_type(from);
   std::string const object = flask_type(to);
   std::string out;
@@ -77,16 +78,17 @@ std::string rules(LabelAnswers const& from, LabelAnswers const& to, PairAnswers 
 
 /// Everything but Domain-0's rights: the same in a module and in a whole policy.
 std::string body(PolicyBuild const& build, std::vector<LabelAnswers> const& labels) {
-  std::string out = comment("coalition " + build.compiled.coalition().value() + " revision " +
-                            std::to_string(build.compiled.revision().value()));
-  out += comment("grant, event and resource are judged; flows through Domain-0 and walls are not.");
+  std::string out = m4_comment("coalition " + build.compiled.coalition().value() + " revision " +
+                               std::to_string(build.compiled.revision().value()));
+  out +=
+      m4_comment("grant, event and resource are judged; flows through Domain-0 and walls are not.");
   for (auto const& label : labels) {
-    out += "\n" + comment("label " + label.name.value()) + domain(flask_type(label));
+    out += "\n" + m4_comment("label " + label.name.value()) + domain(flask_type(label));
   }
   out += "\n";
   for (auto const& from : labels) {
     for (std::size_t to = 0; to < labels.size(); ++to) {
-      out += rules(from, labels[to], from.to[to]);
+      out += rules_of_pair(from, labels[to], from.to[to]);
     }
   }
   return out;

@@ -1,18 +1,13 @@
 #include "policy/document.hpp"
 #include "policy/export/decisions.hpp"
 #include "policy/export/export.hpp"
+#include "policy/export/selinux_names.hpp"
 
 namespace shamon {
 namespace {
 
 // No label's type lacks the ending _t, so none has this name.
 constexpr std::string_view kKeyDaemon = "key_daemon";
-
-std::string comment(std::string_view text) {
-  std::string out = "; ";
-  for (char c : text) out += c < 0x20 || c > 0x7e ? '?' : c;
-  return out + "\n";
-}
 
 std::string allow(std::string_view subject, std::string_view object, char const* permissions) {
   return "(allow " + std::string(subject) + " " + std::string(object) + " " + permissions + ")\n";
@@ -46,21 +41,22 @@ std::string receive(LabelAnswers const& from, LabelAnswers const& to, PairAnswer
   }
   std::string services;
   for (auto const& service : pair.services) services += " " + service;
-  return comment("not granted, because an association has no service: " + from.name.value() +
-                 " -> " + to.name.value() + services);
+  return cil_comment("not granted, because an association has no service: " + from.name.value() +
+                     " -> " + to.name.value() + services);
 }
 
 }  // namespace
 
 std::string export_ipsec(PolicyBuild const& build) {
   auto const labels = ask_all(build);
-  std::string out = comment("coalition " + build.compiled.coalition().value() + " revision " +
-                            std::to_string(build.compiled.revision().value()));
-  out += comment("An association carries its sender's type: ip xfrm ... ctx domu_u:domu_r:TYPE");
-  out += comment("polmatch, sendto: own associations; recvfrom, recv: whose packets to take.");
+  std::string out = cil_comment("coalition " + build.compiled.coalition().value() + " revision " +
+                                std::to_string(build.compiled.revision().value()));
+  out +=
+      cil_comment("An association carries its sender's type: ip xfrm ... ctx domu_u:domu_r:TYPE");
+  out += cil_comment("polmatch, sendto: own associations; recvfrom, recv: whose packets to take.");
   out += "\n" + std::string(kFrame) + "\n";
   for (auto const& label : labels) {
-    if (label.type != label.name.value() + "_t") out += comment("label " + label.name.value());
+    if (label.type != label.name.value() + "_t") out += cil_comment("label " + label.name.value());
     out += "(type " + label.type + ")\n(roletype domu_r " + label.type + ")\n";
   }
   out += "\n";

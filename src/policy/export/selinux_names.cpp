@@ -67,4 +67,10 @@ LabelName label_of_selinux_type(std::string_view type) {
   return selinux_type(label) == type && !label.value().empty() ? label : LabelName();
 }
 
+std::string cil_comment(std::string_view text) {
+  std::string out = "; ";
+  for (char c : text) out += c < 0x20 || c > 0x7e ? '?' : c;
+  return out + "\n";
+}
+
 }  // namespace shamon

@@ -29,4 +29,7 @@ std::string selinux_context(std::string_view type);
 /// text is the type of no label.
 LabelName label_of_selinux_type(std::string_view type);
 
+/// "; text", a line of CIL that says something to people; what is not printable ASCII becomes ?.
+std::string cil_comment(std::string_view text);
+
 }  // namespace shamon
