@@ -156,9 +156,12 @@ TEST_P(VmServicesTest, a_vm_that_asks_too_much_is_not_heard_and_harms_nobody) {
   ASSERT_TRUE(
       run("sh -c 'head -c 4000 /dev/zero | socat -u -b 4 - UDP4-SENDTO:169.254.53.1:53'", inside)
           .ok());
-  std::uint64_t const dropped = a().statistics(1).dropped_full - before;
-  EXPECT_GE(dropped, 1000u - 2 * kServiceFramesPerSecond * GetParam());
-  EXPECT_LE(dropped, 1000u - kServiceFramesPerSecond);
+  auto const dropped = [&] { return a().statistics(1).dropped_full - before; };
+  // Not at once: a port that floods rests in between.
+  EXPECT_TRUE(eventually(
+      [&] { return dropped() >= 1000u - 2 * kServiceFramesPerSecond * GetParam(); }, 4000))
+      << dropped();
+  EXPECT_LE(dropped(), 1000u - kServiceFramesPerSecond);
   EXPECT_TRUE(ping("g1", "10.77.0.2", 3)) << "what is for VMs goes on";
   EXPECT_TRUE(eventually(
       [&] { return run("busybox nslookup g2.vm.test.internal 169.254.53.1", inside).ok(); }, 4000));
