@@ -56,9 +56,10 @@ TEST_P(GateWorkersTest, many_streams_arrive_byte_for_byte) {
     ASSERT_TRUE(
         run("sh -c 'rm -f " + file + "*; head -c 3000000 /dev/urandom > " + file + "'").ok());
     std::ofstream(lab_->directory + "/keep") << "cat > " + file + ".$$\n";
-    Process server = start("socat -u " + family + "-LISTEN:7000,fork,reuseaddr SYSTEM:\"sh " +
-                               lab_->directory + "/keep\"",
-                           lab_->domain_ns("g2"));
+    Process server =
+        start("socat -u " + family + "-LISTEN:7000,fork,reuseaddr,backlog=64 SYSTEM:\"sh " +
+                  lab_->directory + "/keep\"",
+              lab_->domain_ns("g2"));
     ASSERT_TRUE(eventually([&] { return in("g2", "ss -ltn | grep -q :7000").ok(); }));
     Ran const sent = in("g1",
                         "for i in 1 2 3 4 5 6 7 8; do socat -u OPEN:" + file + " " + family + ":" +
